@@ -52,32 +52,33 @@ def made_by(script):
     return document
 
 
-def compact(value):
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+def dense(value):
+    """JSON without a space in its lists: most of a file is numbers."""
+    return json.dumps(value, separators=(",", ": "), allow_nan=False)
 
 
 def wrapped(strings):
     """The list of short strings, several a line."""
-    rows = textwrap.wrap(", ".join(compact(item).replace(" ", "\x01") for item in strings), 150, break_on_hyphens=False)
+    rows = textwrap.wrap(", ".join(dense(item).replace(" ", "\x01") for item in strings), 150, break_on_hyphens=False)
     return "[\n" + "\n".join(f"  {row}" for row in rows).replace("\x01", " ") + "]"
 
 
 def one_a_line(items):
-    return "[\n" + ",\n".join(f"  {json.dumps(item, allow_nan=False)}" for item in items) + "]"
+    return "[\n" + ",\n".join(f"  {dense(item)}" for item in items) + "]"
 
 
 def case_text(case, folded):
     """A case on one line, but for the members that `folded` lays out: name -> function of the value."""
-    members = [f"{compact(key)}: {folded[key](value) if key in folded else json.dumps(value, allow_nan=False)}"
+    members = [f"{dense(key)}: {folded[key](value) if key in folded else dense(value)}"
                for key, value in case.items()]
     separators = [",\n " if key in folded else ", " for key in case][1:] + [""]
     return "{" + "".join(member + separator for member, separator in zip(members, separators)) + "}"
 
 
 def write_json(name, head, list_name, cases, folded=None):
-    lines = [f"{compact(key)}: {json.dumps(value, allow_nan=False)}," for key, value in head.items()]
+    lines = [f"{dense(key)}: {dense(value)}," for key, value in head.items()]
     body = ",\n".join(case_text(case, folded or {}) for case in cases)
-    text = "\n".join(["{", *lines, f"{compact(list_name)}: [", body, "]", "}"]) + "\n"
+    text = "\n".join(["{", *lines, f"{dense(list_name)}: [", body, "]", "}"]) + "\n"
     json.loads(text)
     (HERE / name).write_text(text)
     print(f"{name}: {len(cases)} {list_name}, {len(text)} bytes")

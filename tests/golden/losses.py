@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values and gradients of losses, activations, norms, softmaxes and attention on small fp64 inputs.
+
+usage: python losses.py      writes losses.json
+
+A case names the function of torch.nn.functional (or torch), its tensors and its options by torch's own names. "grads" are those of
+sum(output * upstream), of the output itself where it is a scalar. Inputs are short decimals: reading them gives torch's very doubles.
+Cases named "at kinks" hold torch's choice of subgradient.
+"""
+
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from common import made_by, write_json
+
+random = np.random.default_rng(7)
+
+
+def draw(*shape, low=-2.0, high=2.0):
+    return random.uniform(low, high, shape).round(3).tolist()
+
+
+def tensor(value):
+    """Integers and booleans (a class, an index, a mask) keep their type; all else is fp64."""
+    return torch.from_numpy(np.array(value))  # numpy reads Python's floats as float64, torch.tensor would as float32
+
+
+def case(name, function, inputs, wrt=("input",), **options):
+    call = getattr(F, function, None) or getattr(torch, function)
+    tensors = {key: tensor(value) for key, value in inputs.items()}
+    for key in wrt:
+        tensors[key].requires_grad_(True)
+    output = call(**tensors, **options)
+    assert output.dtype == torch.float64
+    entry = {"name": name, "function": function, "inputs": inputs, "options": options, "output": output.tolist()}
+    if output.dim() == 0:
+        output.backward()
+    else:
+        entry["upstream"] = draw(*output.shape)
+        output.backward(tensor(entry["upstream"]))
+    entry["grads"] = {key: tensors[key].grad.tolist() for key in wrt}
+    for key in ("running_mean", "running_var"):
+        if key in tensors and options.get("training"):
+            entry[key + "_after"] = tensors[key].tolist()
+    return entry
+
+
+def classification():
+    logits, target = draw(4, 5), [1, 0, 4, 2]
+    ignored, weight = [1, -100, 4, 2], [0.5, 1.0, 2.0, 0.25, 1.5]
+    soft = [[0.1, 0.2, 0.3, 0.4, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0], [0.2, 0.2, 0.2, 0.2, 0.2], [0.0, 0.5, 0.0, 0.5, 0.0]]
+    plain, weighted = {"input": logits, "target": target}, {"input": logits, "target": target, "weight": weight}
+    masked = {"input": logits, "target": ignored}
+    cases = [case(f"cross_entropy {reduction}", "cross_entropy", plain, reduction=reduction) for reduction in ("mean", "sum", "none")]
+    cases += [
+        case("cross_entropy label smoothing", "cross_entropy", plain, label_smoothing=0.1),
+        case("cross_entropy label smoothing, sum", "cross_entropy", plain, label_smoothing=0.1, reduction="sum"),
+        case("cross_entropy ignore_index", "cross_entropy", masked, ignore_index=-100),
+        case("cross_entropy ignore_index of a class", "cross_entropy", plain, ignore_index=4),
+        case("cross_entropy ignore_index, none", "cross_entropy", masked, ignore_index=-100, reduction="none"),
+        case("cross_entropy weights: mean divides by the sum of the weights", "cross_entropy", weighted),
+        case("cross_entropy weights, sum", "cross_entropy", weighted, reduction="sum"),
+        case("cross_entropy weights, label smoothing", "cross_entropy", weighted, label_smoothing=0.1),
+        case("cross_entropy weights, label smoothing, ignore_index", "cross_entropy", masked | {"weight": weight},
+             label_smoothing=0.2, ignore_index=-100),
+        case("cross_entropy probabilities as target", "cross_entropy", {"input": logits, "target": soft}),
+        case("cross_entropy large logits", "cross_entropy",
+             {"input": [[1000.0, -1000.0, 0.0], [-800.0, 900.0, 899.0]], "target": [2, 1]}),
+        case("cross_entropy (N, C, d)", "cross_entropy", {"input": draw(2, 3, 4), "target": [[0, 1, 2, 1], [2, 2, 0, 1]]}),
+    ]
+    log_p = F.log_softmax(tensor(logits), 1).numpy().round(4).tolist()
+    nll = {"input": log_p, "target": target}
+    cases += [
+        case("nll_loss mean", "nll_loss", nll), case("nll_loss sum", "nll_loss", nll, reduction="sum"),
+        case("nll_loss weights", "nll_loss", nll | {"weight": weight}),
+        case("nll_loss ignore_index", "nll_loss", {"input": log_p, "target": ignored}, ignore_index=-100),
+        case("multi_margin_loss", "multi_margin_loss", plain),
+        case("multi_margin_loss p 2, margin 0.5", "multi_margin_loss", plain, p=2, margin=0.5),
+        case("multi_margin_loss weights", "multi_margin_loss", weighted),
+    ]
+    return cases
+
+
+def regression():
+    a, b = draw(3, 4, low=-3, high=3), draw(3, 4, low=-3, high=3)
+    pair = {"input": a, "target": b}
+    both = ("input", "target")
+    cases = [case(f"{name} {reduction}", name, pair, wrt=both, reduction=reduction)
+             for name in ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss") for reduction in ("mean", "sum")]
+    edges = {"input": [0.0, 1.0, -1.0, 2.0, -2.0], "target": [0.0] * 5}
+    variance = draw(3, 4, low=0.1, high=3)
+    gaussian = {"input": a, "target": b, "var": variance}
+    return cases + [
+        case("mse_loss none", "mse_loss", pair, reduction="none"),
+        case("smooth_l1_loss beta 0.5", "smooth_l1_loss", pair, beta=0.5),
+        case("smooth_l1_loss beta 0 is l1", "smooth_l1_loss", pair, beta=0.0),
+        case("huber_loss delta 2", "huber_loss", pair, delta=2.0),
+        case("l1_loss at kinks", "l1_loss", edges, reduction="sum"),
+        case("smooth_l1_loss at kinks", "smooth_l1_loss", edges, reduction="sum"),
+        case("huber_loss at kinks", "huber_loss", edges, reduction="sum"),
+        case("gaussian_nll_loss", "gaussian_nll_loss", gaussian, wrt=("input", "var"), full=False, eps=1e-6),
+        case("gaussian_nll_loss full, sum", "gaussian_nll_loss", gaussian, wrt=("input", "var"), full=True, reduction="sum"),
+        case("gaussian_nll_loss variance below eps", "gaussian_nll_loss",
+             {"input": [0.5, 1.0], "target": [0.501, 1.0], "var": [1e-8, 0.5]}, wrt=("input", "var"), eps=1e-4),
+        case("poisson_nll_loss log input", "poisson_nll_loss", {"input": a, "target": variance}, log_input=True),
+        case("poisson_nll_loss", "poisson_nll_loss", {"input": variance, "target": draw(3, 4, low=0, high=4)}, log_input=False),
+    ]
+
+
+def binary_and_distances():
+    logits, bits = draw(3, 4, low=-4, high=4), random.integers(0, 2, (3, 4)).astype(float).tolist()
+    binary = {"input": logits, "target": bits}
+    p = draw(3, 4, low=0.05, high=0.95)
+    log_q = F.log_softmax(tensor(draw(3, 4)), 1).numpy().round(4).tolist()
+    target = F.softmax(tensor(draw(3, 4)), 1).numpy().round(4).tolist()
+    signs = [1.0, -1.0, -1.0]
+    vectors = {"input1": draw(3, 4), "input2": draw(3, 4)}
+    triplet = {"anchor": draw(3, 4), "positive": draw(3, 4), "negative": draw(3, 4)}
+    return [
+        case("binary_cross_entropy_with_logits mean", "binary_cross_entropy_with_logits", binary),
+        case("binary_cross_entropy_with_logits sum", "binary_cross_entropy_with_logits", binary, reduction="sum"),
+        case("binary_cross_entropy_with_logits soft targets", "binary_cross_entropy_with_logits", {"input": logits, "target": p}),
+        case("binary_cross_entropy_with_logits pos_weight", "binary_cross_entropy_with_logits",
+             binary | {"pos_weight": [0.5, 1.0, 3.0, 10.0]}),
+        case("binary_cross_entropy_with_logits weight", "binary_cross_entropy_with_logits", binary | {"weight": draw(3, 4, low=0)}),
+        case("binary_cross_entropy_with_logits large logits", "binary_cross_entropy_with_logits",
+             {"input": [500.0, -500.0, 500.0, -500.0, 0.0], "target": [1.0, 1.0, 0.0, 0.0, 0.5]}, reduction="none"),
+        case("binary_cross_entropy", "binary_cross_entropy", {"input": p, "target": bits}),
+        case("soft_margin_loss", "soft_margin_loss", {"input": draw(3), "target": signs}),
+        case("kl_div batchmean", "kl_div", {"input": log_q, "target": target}, reduction="batchmean"),
+        case("kl_div mean", "kl_div", {"input": log_q, "target": target}, reduction="mean"),
+        case("kl_div log_target, sum", "kl_div", {"input": log_q, "target": log_q[::-1]}, reduction="sum", log_target=True),
+        case("kl_div zero in target", "kl_div", {"input": [[-0.5, -1.0]], "target": [[1.0, 0.0]]}, reduction="sum"),
+        case("hinge_embedding_loss", "hinge_embedding_loss", {"input": [0.3, 0.4, 1.7], "target": signs}),
+        case("hinge_embedding_loss margin 2, sum", "hinge_embedding_loss", {"input": [0.3, 0.4, 1.7], "target": signs},
+             margin=2.0, reduction="sum"),
+        case("margin_ranking_loss", "margin_ranking_loss",
+             {"input1": [0.5, 1.0, -1.0], "input2": [1.0, 0.25, 1.5], "target": signs}, wrt=("input1", "input2"), margin=0.5),
+        case("cosine_similarity", "cosine_similarity", {"x1": vectors["input1"], "x2": vectors["input2"]}, wrt=("x1", "x2"), dim=1),
+        case("cosine_embedding_loss", "cosine_embedding_loss", vectors | {"target": signs}, wrt=("input1", "input2")),
+        case("cosine_embedding_loss margin -0.5", "cosine_embedding_loss", vectors | {"target": signs}, wrt=("input1", "input2"),
+             margin=-0.5),
+        case("triplet_margin_loss", "triplet_margin_loss", triplet, wrt=("anchor", "positive", "negative"), margin=1.0),
+    ]
+
+
+def activations():
+    grid = [-40.0, -6.0, -4.0, -2.5, -1.5, -0.75, -0.1, -0.001, 0.001, 0.1, 0.75, 1.5, 2.5, 4.0, 6.5, 40.0]
+    kinks = [-3.0, -1.0, 0.0, 1.0, 3.0, 6.0]
+    table = [
+        ("relu", {}), ("relu6", {}), ("leaky_relu", {"negative_slope": 0.01}), ("elu", {"alpha": 1.0}), ("elu", {"alpha": 0.5}),
+        ("selu", {}), ("celu", {"alpha": 0.5}), ("gelu", {"approximate": "none"}), ("gelu", {"approximate": "tanh"}), ("silu", {}),
+        ("mish", {}), ("softplus", {"beta": 1.0, "threshold": 20.0}), ("softplus", {"beta": 2.0, "threshold": 5.0}),
+        ("hardswish", {}), ("hardsigmoid", {}), ("hardtanh", {}), ("sigmoid", {}), ("logsigmoid", {}), ("tanh", {}), ("softsign", {}),
+        ("hardshrink", {"lambd": 0.5}), ("softshrink", {"lambd": 0.5}), ("tanhshrink", {}),
+    ]
+    cases = [case(" ".join([name, *(str(value) for value in options.values())]), name, {"input": grid}, **options)
+             for name, options in table]
+    cases += [case(f"{name} at kinks", name, {"input": kinks})
+              for name in ("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "hardswish", "hardsigmoid", "hardtanh")]
+    return cases + [
+        case("prelu", "prelu", {"input": draw(2, 3), "weight": [0.25, 0.1, 0.5]}, wrt=("input", "weight")),
+        case("glu", "glu", {"input": draw(2, 6)}, dim=-1),
+    ]
+
+
+def softmaxes():
+    x, large = draw(2, 3, 4), [[1000.0, 999.0, -1000.0], [-1000.0, -1001.0, -1000.5]]
+    cases = [case(f"{name} dim {dim}", name, {"input": x}, dim=dim) for name in ("softmax", "log_softmax", "logsumexp") for dim in (-1, 1)]
+    return cases + [case(f"{name} large values", name, {"input": large}, dim=-1) for name in ("softmax", "log_softmax", "logsumexp")]
+
+
+def norms():
+    x, weight, bias = draw(2, 3, 4), draw(4), draw(4)
+    image, channel_weight, channel_bias = draw(2, 4, 2, 2), draw(4), draw(4)
+    affine = ("input", "weight", "bias")
+    batch = {"input": image, "weight": channel_weight, "bias": channel_bias}
+    running = {"running_mean": [0.1, -0.2, 0.0, 0.5], "running_var": [1.0, 0.5, 2.0, 1.5]}
+    return [
+        case("layer_norm", "layer_norm", {"input": x, "weight": weight, "bias": bias}, wrt=affine, normalized_shape=[4], eps=1e-5),
+        case("layer_norm without affine", "layer_norm", {"input": x}, normalized_shape=[4], eps=1e-5),
+        case("layer_norm over two dimensions", "layer_norm", {"input": x}, normalized_shape=[3, 4], eps=1e-5),
+        case("layer_norm of a constant row", "layer_norm", {"input": [[0.5, 0.5, 0.5], [1.0, 2.0, 4.0]]}, normalized_shape=[3], eps=1e-5),
+        case("rms_norm", "rms_norm", {"input": x, "weight": weight}, wrt=("input", "weight"), normalized_shape=[4], eps=1e-5),
+        case("group_norm", "group_norm", batch, wrt=affine, num_groups=2, eps=1e-5),
+        case("batch_norm in training", "batch_norm", batch | running, wrt=affine, training=True, momentum=0.1, eps=1e-5),
+        case("batch_norm in evaluation", "batch_norm", batch | running, wrt=affine, training=False, eps=1e-5),
+    ]
+
+
+def attention():
+    def qkv(T, S):
+        return {"query": draw(1, 2, T, 4), "key": draw(1, 2, S, 4), "value": draw(1, 2, S, 4)}
+
+    def sdpa(name, inputs, **options):
+        return case(f"attention {name}", "scaled_dot_product_attention", inputs, wrt=("query", "key", "value"), **options)
+
+    square = qkv(3, 3)
+    return [
+        sdpa("plain", square), sdpa("causal", square, is_causal=True), sdpa("scale", square, scale=0.25),
+        sdpa("causal, two queries on four keys: aligned to the first key", qkv(2, 4), is_causal=True),
+        sdpa("mask true where a key is seen", square | {"attn_mask": [[True, False, True], [True, True, False], [False, True, True]]}),
+        sdpa("added mask", square | {"attn_mask": draw(3, 3)}),
+    ]
+
+
+def layers():
+    return [
+        case("linear", "linear", {"input": draw(2, 3), "weight": draw(4, 3), "bias": draw(4)}, wrt=("input", "weight", "bias")),
+        case("embedding", "embedding", {"input": [[0, 2, 2], [4, 1, 0]], "weight": draw(5, 3)}, wrt=("weight",)),
+        case("embedding padding_idx", "embedding", {"input": [[0, 2, 2], [4, 1, 0]], "weight": draw(5, 3)}, wrt=("weight",), padding_idx=0),
+        case("conv2d", "conv2d", {"input": draw(1, 2, 4, 4), "weight": draw(3, 2, 3, 3), "bias": draw(3)}, wrt=("input", "weight", "bias"),
+             padding=1),
+        case("conv2d stride, dilation, groups", "conv2d", {"input": draw(1, 2, 5, 5), "weight": draw(2, 1, 2, 2)}, wrt=("input", "weight"),
+             stride=2, padding=1, dilation=2, groups=2),
+        case("max_pool2d", "max_pool2d", {"input": draw(1, 1, 4, 4)}, kernel_size=2),
+        case("avg_pool2d padding counts", "avg_pool2d", {"input": draw(1, 1, 4, 4)}, kernel_size=3, stride=2, padding=1),
+    ]
+
+
+warnings.filterwarnings("ignore", "reduction: 'mean'")  # kl_div's mean is not the batch mean: recorded on purpose
+CASES = [*classification(), *regression(), *binary_and_distances(), *activations(), *softmaxes(), *norms(), *attention(), *layers()]
+assert len({entry["name"] for entry in CASES}) == len(CASES)
+write_json("losses.json", made_by("losses.py"), "cases", CASES)
