@@ -35,7 +35,6 @@ typedef struct lth_host_api {
     const char *(*plugin_dir)(const lth_host *host);
     /* Compute threads that the run may use, at least 1. [any] */
     int32_t (*threads)(const lth_host *host);
-    int32_t reserved;
     /* The run's seed. [any] */
     uint64_t (*seed)(const lth_host *host);
 } lth_host_api;

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lthost/lthost.h: the whole ABI. Authors of models want <lthost/model.h> and <lthost/nn.h>. */
+#ifndef LTHOST_LTHOST_H
+#define LTHOST_LTHOST_H
+
+#include "accelerator.h"
+#include "callback.h"
+#include "collective.h"
+#include "component.h"
+#include "datamodule.h"
+#include "graph.h"
+#include "logger.h"
+#include "model.h"
+#include "optimizer.h"
+#include "random.h"
+#include "scheduler.h"
+#include "strategy.h"
+#include "tuner.h"
+
+#endif
