@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+# A floor of the host includes only floors below it; plugins and the SDK never include the host, nor the host them.
+cmake_minimum_required(VERSION 3.25)
+set(util_sees util)
+set(config_sees ${util_sees} config)
+set(registry_sees ${config_sees} registry)
+set(engine_sees ${registry_sees} engine)
+set(data_sees ${registry_sees} data)
+set(trainer_sees ${engine_sees} data trainer)
+set(cli_sees ${trainer_sees} cli)
+
+function(complain file include)
+    message(SEND_ERROR "${file}: ${include} points to a room that it must not see")
+endfunction()
+
+file(GLOB_RECURSE files RELATIVE ${SOURCE} ${SOURCE}/host/*.c ${SOURCE}/host/*.h)
+foreach(file IN LISTS files)
+    string(REGEX REPLACE "^host/([a-z]+)/.*" "\\1" floor ${file})
+    file(STRINGS ${SOURCE}/${file} includes REGEX "^ *# *include *\"")
+    foreach(include IN LISTS includes)
+        if(include MATCHES "\"([a-z]+)/" AND NOT CMAKE_MATCH_1 IN_LIST ${floor}_sees)
+            complain(${file} "${include}")
+        endif()
+    endforeach()
+    file(STRINGS ${SOURCE}/${file} includes REGEX "^ *# *include *[\"<].*(lthost/nn|lthost/accel|plugins|strategies|loggers)/")
+    foreach(include IN LISTS includes)
+        complain(${file} "${include}")
+    endforeach()
+endforeach()
+
+file(GLOB_RECURSE files RELATIVE ${SOURCE} ${SOURCE}/sdk/*.[ch] ${SOURCE}/plugins/*.[ch] ${SOURCE}/strategies/*.[ch]
+    ${SOURCE}/loggers/*.[ch])
+foreach(file IN LISTS files)
+    file(STRINGS ${SOURCE}/${file} includes REGEX "^ *# *include *[\"<](\\.\\./)*(host|util|config|registry|engine|data|trainer|cli)/")
+    foreach(include IN LISTS includes)
+        complain(${file} "${include}")
+    endforeach()
+endforeach()
