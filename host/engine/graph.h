@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/graph.h: a graph that grows: what the trace records into, and what passes write.
+ *
+ * It keeps its storage over resets, so that recording a step allocates nothing once it has been recorded before. */
+#ifndef ENGINE_GRAPH_H
+#define ENGINE_GRAPH_H
+
+#include "util/error.h"
+
+#include <lthost/graph.h>
+
+typedef struct graph {
+    lth_node *nodes;
+    lth_value *values;
+    uint32_t *operands;
+    uint8_t *attributes;
+    lth_site *sites;
+    uint32_t node_count, value_count, operand_count, attributes_size, site_count;
+    uint32_t node_capacity, value_capacity, operand_capacity, attributes_capacity, site_capacity;
+    uint32_t input_count, output_count, scalar_count; /* slots in use: one more than the greatest that a node names */
+    const lth_arena_info *arenas;                      /* borrowed */
+    uint32_t arena_count, reserved;
+    lth_region step; /* regions[0] of the view */
+} graph;
+
+void graph_init(graph *g);
+void graph_free(graph *g);
+/* Empties the graph, keeps its memory. */
+void graph_reset(graph *g);
+
+/* Adds a place; an equal one as the last is shared. */
+uint32_t graph_site(graph *g, const char *file, uint32_t line);
+
+/* Appends a node after checking operands and attributes with the op's shape rule (op_table.h), which also resolves
+ * attributes (negative axes, -1 dimensions). Operand shapes must fit exactly: no broadcast. Returns the first result's
+ * value id (a node without results: the value count), or LTH_NO_VALUE with the message in `e` (the op's name is in it,
+ * its place is not). */
+uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t attributes_size,
+                    uint32_t site, error *e);
+/* The same, with NumPy broadcasting of pointwise operands and of matmul's batch axes, as explicit EXPAND nodes. */
+uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                              uint32_t attributes_size, uint32_t site, error *e);
+/* Appends a node whose shapes are known, unchecked: for symbolic nodes and for copies between graphs. */
+uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t attributes_size,
+                      uint32_t site, const lth_shape *results, uint32_t result_count);
+
+/* The ABI's face of the graph; borrowed until the graph changes. */
+void graph_view(const graph *g, lth_graph *out);
+
+static inline const lth_shape *graph_shape(const graph *g, uint32_t value) { return &g->values[value].shape; }
+
+#endif

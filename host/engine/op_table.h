@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/op_table.h: all facts of an op side by side: shape rule, gradient, decomposition, test samples. */
+#ifndef ENGINE_OP_TABLE_H
+#define ENGINE_OP_TABLE_H
+
+#include "engine/graph.h"
+
+typedef enum op_kind { OP_PRIMITIVE, OP_COMPOSITE, OP_LEAF, OP_EFFECT, OP_SYMBOLIC } op_kind;
+
+/* What a shape rule sees. It fills results[0..result_count) and may rewrite the attributes (a private copy). */
+typedef struct op_shapes {
+    const lth_shape *const *operands;
+    uint32_t count, attributes_size;
+    void *attributes;
+    lth_shape *results;
+    error *error;
+} op_shapes;
+
+/* What a gradient or a decomposition sees: a graph to append to. Values of the node: operands[], results[]. A helper
+ * returns LTH_NO_VALUE once one has failed, and takes it as an operand, so that rules need no checks. */
+typedef struct op_rule {
+    graph *g;
+    const uint32_t *operands;
+    const uint32_t *results;
+    const uint32_t *d_results;  /* gradients of the results; LTH_NO_VALUE: none reaches it */
+    uint32_t *d_operands;       /* gradient rule: to be set; left at LTH_NO_VALUE: none */
+    uint32_t *outputs;          /* decomposition: the values that stand for the results */
+    const void *attributes;
+    uint32_t count, result_count, site, reserved;
+    /* A run-time scalar whose value is fixed (0.5, 1/n): same value and dtype, same slot. */
+    uint32_t (*constant)(struct op_rule *r, double value, lth_dtype dtype);
+    void *constant_context;
+    error *error;
+} op_rule;
+
+struct op_sample; /* op_samples.h: operands and attributes for tests */
+
+typedef struct op_info {
+    uint32_t code;
+    const char *name; /* "matmul" */
+    op_kind kind;
+    uint8_t min_operands, max_operands; /* max 255: any number */
+    uint8_t results;
+    bool pointwise;       /* same shape in and out: fusable, broadcast at recording */
+    uint32_t attributes_size;
+    bool (*shape)(op_shapes *s);
+    void (*gradient)(op_rule *r);  /* NULL: no gradient flows (integers, comparisons, leaves) */
+    void (*decompose)(op_rule *r); /* composites */
+} op_info;
+
+/* NULL for an unknown code. O(1). [any] */
+const op_info *op_find(uint32_t code);
+/* All ops in order of code, for tests and tables. */
+const op_info *op_all(uint32_t *count);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/passes.h: from graph to graph. */
+#ifndef ENGINE_PASSES_H
+#define ENGINE_PASSES_H
+
+#include "engine/op_table.h"
+
+/* Run-time scalars with a fixed value that rules ask for; slots follow those of the record. */
+typedef struct constants {
+    double *values;
+    uint32_t count, capacity;
+    uint32_t first_slot, reserved;
+} constants;
+void constants_free(constants *c);
+/* The SCALAR leaf for a value in g: one a value and dtype. */
+uint32_t constants_value(constants *c, graph *g, double value, lth_dtype dtype, uint32_t site, error *e);
+
+/* Appends to g the nodes that compute d loss / d wrt[i] into gradients[i] (LTH_NO_VALUE where none flows). Differentiates
+ * through everything that precedes, symbolic nodes excepted (they must have been expanded). loss: rank 0, float. */
+bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site, error *e);
+
+/* Rewrites `in` into `out` (empty): common subexpressions merged (never random ops of different id, never effects), values
+ * that no effect and no `keep` needs dropped. map[v] (in->value_count entries, may be NULL) gets the new id of each old value
+ * or LTH_NO_VALUE. keep: value ids of `in` that must survive. */
+bool simplify(const graph *in, graph *out, const uint32_t *keep, uint32_t keep_count, uint32_t *map, error *e);
+
+/* Rewrites `in` into `out`, with each composite that `supports` declines replaced by its decomposition (repeatedly). */
+bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype), void *context,
+               uint32_t *map, error *e);
+
+#endif
