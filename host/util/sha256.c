@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * util/sha256.c */
+#include "sha256.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium/utils.h>
+#include <string.h>
+#include <unistd.h>
+
+void sha256_start(sha256 *s) { crypto_hash_sha256_init(&s->state); }
+
+void sha256_bytes(sha256 *s, const void *data, size_t size) { crypto_hash_sha256_update(&s->state, data, size); }
+
+void sha256_finish(sha256 *s, char hex[SHA256_HEX_SIZE])
+{
+    unsigned char digest[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_final(&s->state, digest);
+    sodium_bin2hex(hex, SHA256_HEX_SIZE, digest, sizeof digest);
+}
+
+void sha256_of(const void *data, size_t size, char hex[SHA256_HEX_SIZE])
+{
+    sha256 s;
+    sha256_start(&s);
+    sha256_bytes(&s, data, size);
+    sha256_finish(&s, hex);
+}
+
+lth_status sha256_of_file(const char *path, char hex[SHA256_HEX_SIZE], error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(e, LTH_IO, "cannot open '%s': %s", path, strerror(errno));
+    sha256 s;
+    sha256_start(&s);
+    unsigned char piece[1 << 16];
+    ssize_t n;
+    while ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            sha256_bytes(&s, piece, (size_t)n);
+    int reason = errno;
+    close(fd);
+    if (n < 0)
+        return error_set(e, LTH_IO, "cannot read '%s': %s", path, strerror(reason));
+    sha256_finish(&s, hex);
+    return LTH_OK;
+}
