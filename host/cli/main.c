@@ -1,15 +1,76 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/main.c: from the command line to a subcommand. */
 #include "cli/cli.h"
+#include "util/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
 
+static const cli_command commands[] = {
+    { "plugins", "list the plugins, show one's options, tell where one comes from",
+      "plugins [show NAME | why NAME] [--json] [--plugin-dir DIR]\n\n"
+      "  plugins              every component: kind, name, version, API, status, place\n"
+      "  plugins show NAME    its options as a section of a run file, ready to paste\n"
+      "  plugins why NAME     every place that was searched for it, and what won\n\n"
+      "  --plugin-dir DIR     search DIR first (may be given several times)\n"
+      "  --json               for programs\n",
+      cmd_plugins },
+    { "manifest", "write a plugin's manifest from its library",
+      "manifest LIBRARY.so [--output FILE]\n\n"
+      "  --output FILE        where to write it; otherwise to the standard output\n",
+      cmd_manifest },
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_help(void)
+{
+    puts("usage: lthost COMMAND [ARGUMENTS]\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        printf("  %-10s %s\n", commands[i].name, commands[i].summary);
+    puts("\n`lthost COMMAND --help` tells more. `lthost --version` tells the version.");
+}
+
+static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
+
+static int unknown(const char *word)
+{
+    const char *names[COMMAND_COUNT];
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    const char *close = nearest(word, names, COMMAND_COUNT);
+    fprintf(stderr, "lthost: there is no command '%s'", word);
+    if (close)
+        fprintf(stderr, " (did you mean '%s'?)", close);
+    fputs("\n`lthost --help` lists the commands\n", stderr);
+    return CLI_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("lthost " LTHOST_VERSION);
+    if (argc < 2) {
+        fputs("lthost: which command? `lthost --help` lists them\n", stderr);
+        return CLI_USAGE;
+    }
+    const char *word = argv[1];
+    if (is_help(word) || (strcmp(word, "help") == 0 && argc == 2)) {
+        print_help();
         return CLI_OK;
     }
-    return CLI_USAGE;
+    if (strcmp(word, "--version") == 0) {
+        printf("lthost %s (plugin API %d.%d)\n", LTHOST_VERSION, LTH_API_MAJOR, LTH_API_MINOR);
+        return CLI_OK;
+    }
+    bool wants_help = strcmp(word, "help") == 0;
+    if (wants_help)
+        word = argv[2];
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(word, commands[i].name) != 0)
+            continue;
+        for (int k = 2; k < argc && strcmp(argv[k], "--") != 0; k++)
+            wants_help = wants_help || is_help(argv[k]);
+        if (wants_help)
+            return printf("usage: lthost %s", commands[i].usage) < 0 ? CLI_ERROR : CLI_OK;
+        return commands[i].run(argc - 1, argv + 1);
+    }
+    return unknown(word);
 }
