@@ -3,7 +3,8 @@
  *
  * Counter-based: the same numbers on every accelerator, thread count and after a resume. The key is the run's seed. The
  * counter of element e of a random op is { e / 4, op id, step, stream }, and e % 4 picks the word; `stream` is the
- * micro-batch in a training step, and LTH_STREAM_* elsewhere. */
+ * micro-batch in a training step, and LTH_STREAM_* elsewhere. A normal number takes two words: element e has words
+ * 2 (e % 2) and 2 (e % 2) + 1 of counter { e / 2, ... }. DROPOUT's uniform numbers are those of UNIFORM. */
 #ifndef LTHOST_RANDOM_H
 #define LTHOST_RANDOM_H
 
@@ -47,6 +48,17 @@ static inline double lth_philox_normal(uint32_t a, uint32_t b)
 {
     double u = ((double)(a >> 8) + 1.0) * (1.0 / 16777216.0), v = lth_philox_uniform(b);
     return sqrt(-2.0 * log(u)) * cos(6.283185307179586 * v);
+}
+
+/* Element e of a UNIFORM or DROPOUT op, and of a NORMAL op: e is below 2^33. [any] */
+static inline double lth_random_uniform(uint64_t seed, uint32_t id, uint32_t step, uint32_t stream, int64_t e)
+{
+    return lth_philox_uniform(lth_philox_at(seed, (uint32_t)(e / 4), id, step, stream).word[e % 4]);
+}
+static inline double lth_random_normal(uint64_t seed, uint32_t id, uint32_t step, uint32_t stream, int64_t e)
+{
+    lth_philox block = lth_philox_at(seed, (uint32_t)(e / 2), id, step, stream);
+    return lth_philox_normal(block.word[e % 2 * 2], block.word[e % 2 * 2 + 1]);
 }
 
 LTH_END_C
