@@ -33,7 +33,7 @@ enum {
 };
 typedef struct lth_init {
     lth_init_kind kind;
-    uint32_t reserved;
+    uint32_t zero_row; /* 1 + the row (index on axis 0) that is zero whatever the kind, as an embedding's padding; 0: none */
     double a, b;
     const double *values;
 } lth_init;

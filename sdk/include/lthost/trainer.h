@@ -34,8 +34,13 @@ typedef struct lth_progress {
     int32_t should_stop;
     int32_t resumed;
     int32_t accumulating; /* the running batch does not end in an optimizer step */
-    int32_t reserved;
+    int32_t validation;   /* LTH_VALIDATION_*: when fit validates; known from on_fit_start on */
 } lth_progress;
+enum {
+    LTH_VALIDATION_NONE = 0,      /* never: no validation batches, or no validation_step */
+    LTH_VALIDATION_EPOCH_END = 1, /* once, at the end of every epoch: val_check_interval = 1.0, check_val_every_n_epoch = 1 */
+    LTH_VALIDATION_OTHER = 2      /* in mid-epoch too, or not in every epoch */
+};
 
 typedef struct lth_metric {
     const char *name;
