@@ -22,7 +22,9 @@ typedef struct config_entry {
     const char *written; /* before */
     const char *file;
     int line;
-    bool used; /* some table has this key */
+    const char *base_dir; /* what a relative path in it is taken from: the file's folder, absolute */
+    bool used;            /* some table has this key */
+    bool broken;          /* a ${NAME} in it is wrong, which was reported: not to be judged again */
 } config_entry;
 
 typedef struct config_section {
@@ -32,6 +34,7 @@ typedef struct config_section {
     const char *file;  /* where it appeared first */
     int line;
     bool enabled;
+    bool used; /* somebody reads it */
     config_entry *entries; /* in order of first appearance */
     size_t count, capacity;
 } config_section;
@@ -45,7 +48,7 @@ typedef struct config {
 } config;
 
 /* Reads the files from left to right, then the overrides. Always answers a config, whole but for what is wrong, so
- * that the caller can go on and find the other mistakes; see diagnostics_status(d). Free with config_free. */
+ * that the caller can go on and find the other mistakes; diagnostics_status(d) tells. Free with config_free. */
 config *config_load(const char *const *files, size_t file_count, const char *const *overrides, size_t override_count,
                     diagnostics *d);
 
@@ -76,5 +79,9 @@ int config_section_line(const config_section *s);
 
 /* Reports every section whose kind is none of `kinds`, with the nearest right name. */
 void config_check_kinds(const config *c, const char *const *kinds, size_t count, diagnostics *d);
+
+/* Reports every section that is on and that nobody read (config_take and schema_fill mark): nothing is silently
+ * ignored. After config_check_kinds; a section of an unknown kind is not reported twice. */
+void config_check_used(const config *c, const char *const *kinds, size_t count, diagnostics *d);
 
 #endif

@@ -8,7 +8,7 @@
  *            32              an indented line without "key =" goes on; it is joined by one blank
  *     delimiter = ";"        double quotes keep what is between them: blanks, ; # and , (escapes: \" \\ \n \r \t \xHH)
  *
- * Quotes are for whoever reads the value (value.h); here they only keep a comment from beginning. inih does the
+ * Quotes are for whoever reads the value (quote.h); here they only keep a comment from beginning. inih does the
  * parsing; around it stand mends for what it does silently: cut lines and names, take an indented key for more of the
  * value before it, drop what follows a section's ']', accept a section or a key twice. Those are mistakes with a line
  * number here, or work. Text is UTF-8 (a byte order mark is skipped) without control characters. */

@@ -19,16 +19,11 @@
  * from; NULL leaves paths as they are. LTH_INVALID; `field` is then unchanged. */
 lth_status value_read(const lth_option *option, const char *text, const char *base_dir, void *field, arena *memory, error *e);
 
-/* Appends the field's value as a run file has it. `$${` stands for `${`. */
+/* Appends the field's value as a run file has it. */
 void value_write(str *out, const lth_option *option, const void *field);
 
-/* A plain text as a run file has it, quoted where it must be; and a value's text without its quotes. An unfinished
- * quote or an unknown escape is LTH_INVALID. */
-void value_quote(str *out, const char *text);
-lth_status value_unquote(const char *text, arena *memory, const char **out, error *e);
-
-/* Appends "128, 64": "whole number", "list of numbers", "one of min, max", for messages and help. */
-void value_describe(str *out, const lth_option *option);
+/* What a field has before anything was read: zero, "" and empty lists. */
+void value_clear(const lth_option *option, void *field);
 
 /* Is the range's own text right for the option's type? */
 lth_status value_check_range(const lth_option *option, error *e);
