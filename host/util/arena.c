@@ -96,10 +96,12 @@ char *arena_format_v(arena *a, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    int n = vsnprintf(NULL, 0, format, arguments);
-    size_t size = (n < 0 ? 0 : (size_t)n) + 1;
-    char *text = arena_aligned(a, size, 1);
-    vsnprintf(text, size, format, again);
+    char brief[128]; /* most texts are: then they are formatted once */
+    int n = vsnprintf(brief, sizeof brief, format, arguments);
+    size_t length = n < 0 ? 0 : (size_t)n;
+    char *text = length < sizeof brief ? arena_copy_part(a, brief, length) : arena_aligned(a, length + 1, 1);
+    if (length >= sizeof brief)
+        vsnprintf(text, length + 1, format, again);
     va_end(again);
     return text;
 }

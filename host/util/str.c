@@ -33,11 +33,15 @@ void str_vprintf(str *s, const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);
-    int n = vsnprintf(NULL, 0, format, arguments);
-    if (n > 0) {
-        reserve(s, (size_t)n);
-        vsnprintf(s->at + s->length, (size_t)n + 1, format, again);
-        s->length += (size_t)n;
+    char brief[128]; /* most texts are: then they are formatted once */
+    int n = vsnprintf(brief, sizeof brief, format, arguments);
+    size_t length = n < 0 ? 0 : (size_t)n;
+    if (length < sizeof brief) {
+        str_append_bytes(s, brief, length);
+    } else {
+        reserve(s, length);
+        vsnprintf(s->at + s->length, length + 1, format, again);
+        s->length += length;
     }
     va_end(again);
 }
