@@ -36,13 +36,12 @@ void str_vprintf(str *s, const char *format, va_list arguments)
     char brief[128]; /* most texts are: then they are formatted once */
     int n = vsnprintf(brief, sizeof brief, format, arguments);
     size_t length = n < 0 ? 0 : (size_t)n;
-    if (length < sizeof brief) {
-        str_append_bytes(s, brief, length);
-    } else {
-        reserve(s, length);
+    reserve(s, length);
+    if (length < sizeof brief)
+        memcpy(s->at + s->length, brief, length + 1);
+    else
         vsnprintf(s->at + s->length, length + 1, format, again);
-        s->length += length;
-    }
+    s->length += length;
     va_end(again);
 }
 

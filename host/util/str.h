@@ -17,7 +17,7 @@ void str_append(str *s, const char *text);
 void str_append_bytes(str *s, const void *data, size_t size);
 void str_append_char(str *s, char c);
 LTH_PRINTF(2, 3) void str_printf(str *s, const char *format, ...); /* appends */
-void str_vprintf(str *s, const char *format, va_list arguments);
+LTH_PRINTF(2, 0) void str_vprintf(str *s, const char *format, va_list arguments);
 
 /* The text; valid until the next append. "" when empty. */
 const char *str_text(const str *s);
