@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * lthost/nn.h: layers, activations, losses, initial values and metrics, composed of ops and compiled into the plugin. */
+#ifndef LTHOST_NN_H
+#define LTHOST_NN_H
+
+#include <lthost/nn/activation.h>
+#include <lthost/nn/classification_loss.h>
+#include <lthost/nn/embedding.h>
+#include <lthost/nn/init.h>
+#include <lthost/nn/linear.h>
+#include <lthost/nn/metric.h>
+#include <lthost/nn/norm.h>
+#include <lthost/nn/pair_loss.h>
+#include <lthost/nn/regression_loss.h>
+
+#endif
