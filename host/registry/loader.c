@@ -91,8 +91,12 @@ static lth_status open_once(const char *path, lt_dlhandle *handle, error *e)
             return LTH_OK;
         }
     *handle = lt_dlopen(path);
-    if (!*handle)
-        return error_set(e, LTH_INVALID, "'%s' does not load: %s", path, loader.reason ? loader.reason : lt_dlerror());
+    if (!*handle) {
+        const char *reason = loader.reason ? loader.reason : lt_dlerror();
+        if (str_starts(reason, path)) /* dlerror begins with it */
+            reason += strlen(path) + strspn(reason + strlen(path), ": ");
+        return error_set(e, LTH_INVALID, "'%s' does not load: %s", path, reason);
+    }
     loader.loaded = memory_grow(loader.loaded, &loader.capacity, loader.count + 1, sizeof *loader.loaded);
     loader.loaded[loader.count++] = (struct loaded){ s.st_dev, s.st_ino, *handle };
     return LTH_OK;

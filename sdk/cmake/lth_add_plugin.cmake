@@ -5,7 +5,7 @@
 # `lthost --plugin-dir`: NAME.so, which exports its entry symbol alone and binds fully when it is loaded; its manifest
 # plugin.ini, which `lthost manifest` reads out of the library; and FILES, which the plugin finds at run time by
 # `plugin_dir`. `install` puts the same folder into LTH_PLUGIN_INSTALL_DIR (default: lib/lthost/plugins), bit by bit,
-# since the manifest holds the library's hash. NAME is also the target's name, for target_*() calls of your own.
+# since the manifest holds the library's hash. LIBRARIES lthost::accel adds the SDK's sources for accelerators. NAME is also the target's name, for target_*() calls of your own.
 include_guard(GLOBAL)
 
 set(LTH_PLUGIN_MAP_ "${CMAKE_CURRENT_LIST_DIR}/lth_plugin.map")
