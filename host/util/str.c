@@ -38,10 +38,11 @@ void str_vprintf(str *s, const char *format, va_list arguments)
     size_t length = n < 0 ? 0 : (size_t)n;
     reserve(s, length);
     if (length < sizeof brief)
-        memcpy(s->at + s->length, brief, length + 1);
+        memcpy(s->at + s->length, brief, length);
     else
         vsnprintf(s->at + s->length, length + 1, format, again);
     s->length += length;
+    s->at[s->length] = 0;
     va_end(again);
 }
 
