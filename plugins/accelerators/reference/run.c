@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A run: leaves are bound, nodes run in order, and only when all have succeeded do effects take place. */
+#include "convert.h"
+#include "plan.h"
+
+#include <math.h>
+#include <string.h>
+
+static lth_status fail(lth_run_result *result, uint32_t node, const char *message)
+{
+    if (result) {
+        result->failed_node = node;
+        snprintf(result->message, sizeof result->message, "%s", message);
+    }
+    return LTH_CHECK;
+}
+
+static void copy_value(const lth_plan *p, void *to, const void *from, uint32_t value)
+{
+    int64_t bytes = accel_value_bytes(p->graph, value);
+    if (bytes)
+        memcpy(to, from, (size_t)bytes);
+}
+
+static char *state_at(const lth_bindings *b, const lth_attr_state *a, lth_dtype dtype)
+{
+    return (char *)b->arenas[a->arena] + a->offset * lth_dtype_size(dtype);
+}
+
+/* Points at the bound memory; with KEEP_ALL takes a copy, as that memory changes after the run. */
+static lth_status bind_leaf(lth_plan *p, uint32_t node, const lth_bindings *b, lth_run_result *result)
+{
+    const lth_node *n = lth_graph_node(p->graph, node);
+    const void *a = lth_node_attributes(p->graph, n);
+    uint32_t v = n->first_value;
+    const void *memory;
+    if (n->op == LTH_OP_INPUT)
+        memory = b->inputs[((const lth_attr_slot *)a)->slot];
+    else
+        memory = b->arenas[((const lth_attr_state *)a)->arena] ? state_at(b, a, lth_node_shape(p->graph, n, 0)->dtype) : NULL;
+    if (!memory && accel_value_bytes(p->graph, v))
+        return fail(result, node, n->op == LTH_OP_INPUT ? "the input is not bound" : "the arena is not bound");
+    if (ref_plan_is_bound(p, v))
+        p->data[v] = (void *)memory; /* never written: kernels see operands as const */
+    else
+        copy_value(p, p->data[v], memory, v);
+    return LTH_OK;
+}
+
+/* A value may hold an infinity that the user gave as a number (a mask's -inf) or that came from one; any other number that
+ * is not finite was made by this node. */
+static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *result)
+{
+    const lth_graph *g = p->graph;
+    const lth_node *n = lth_graph_node(g, node);
+    bool given = n->op == LTH_OP_SCALAR;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        given |= p->infinite[lth_node_operand(g, n, i)];
+    for (uint32_t r = 0; r < n->value_count; r++) {
+        uint32_t v = n->first_value + r;
+        const lth_shape *s = &lth_graph_value(g, v)->shape;
+        p->infinite[v] = false;
+        for (int64_t i = 0, count = lth_dtype_is_float(s->dtype) ? lth_shape_count(s) : 0; i < count; i++) {
+            double x = ref_load_float(s->dtype, p->data[v], i);
+            if (isfinite(x))
+                continue;
+            if (isnan(x) || !given) {
+                char text[80];
+                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+                return fail(result, node, text);
+            }
+            p->infinite[v] = true;
+        }
+    }
+    return LTH_OK;
+}
+
+static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lth_run_result *result)
+{
+    const lth_graph *g = p->graph;
+    const lth_node *n = lth_graph_node(g, node);
+    char message[REF_MESSAGE] = "";
+    if (!p->kernels[node])
+        return n->value_count ? bind_leaf(p, node, b, result) : LTH_OK;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        p->operands[i] = p->data[lth_node_operand(g, n, i)];
+    ref_call call = { g, n, p->operands, p->data + n->first_value, b, message };
+    return p->kernels[node](&call) ? LTH_OK : fail(result, node, message);
+}
+
+/* Outputs and prints read before state is written, and so does every ASSIGN that copies state. */
+static void commit(lth_plan *p, const lth_bindings *b)
+{
+    const lth_graph *g = p->graph;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        uint32_t v = n->operand_count ? lth_node_operand(g, n, 0) : 0;
+        if (n->op == LTH_OP_OUTPUT)
+            copy_value(p, b->outputs[((const lth_attr_slot *)lth_node_attributes(g, n))->slot], p->data[v], v);
+        else if (n->op == LTH_OP_PRINT && b->print)
+            b->print(b->print_context, ((const lth_attr_text *)lth_node_attributes(g, n))->text, &lth_graph_value(g, v)->shape, p->data[v]);
+        else if (p->staging[i])
+            copy_value(p, p->staging[i], p->data[v], v);
+    }
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        if (n->op != LTH_OP_ASSIGN)
+            continue;
+        uint32_t v = lth_node_operand(g, n, 0);
+        copy_value(p, state_at(b, lth_node_attributes(g, n), lth_graph_value(g, v)->shape.dtype), p->staging[i] ? p->staging[i] : p->data[v], v);
+    }
+}
+
+/* Whether everything that the commit writes to is there, so that it cannot fail half-way. */
+static lth_status check_targets(const lth_plan *p, const lth_bindings *b, lth_run_result *result)
+{
+    const lth_graph *g = p->graph;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        const void *a = lth_node_attributes(g, n);
+        if (!n->operand_count || !accel_value_bytes(g, lth_node_operand(g, n, 0)))
+            continue;
+        if (n->op == LTH_OP_OUTPUT && !b->outputs[((const lth_attr_slot *)a)->slot])
+            return fail(result, i, "the output is not bound");
+        if (n->op == LTH_OP_ASSIGN && !b->arenas[((const lth_attr_state *)a)->arena])
+            return fail(result, i, "the arena is not bound");
+    }
+    return LTH_OK;
+}
+
+lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *result)
+{
+    if (result) {
+        result->failed_node = LTH_NO_VALUE;
+        result->message[0] = 0;
+    }
+    lth_status status = check_targets(p, b, result);
+    for (uint32_t i = 0; i < p->graph->node_count && !status; i++) {
+        status = run_node(p, i, b, result);
+        if (!status && p->flags & LTH_COMPILE_CHECK_FINITE)
+            status = check_finite(p, i, result);
+    }
+    if (!status)
+        commit(p, b);
+    return status;
+}
