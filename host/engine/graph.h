@@ -21,6 +21,8 @@ typedef struct graph {
     const lth_arena_info *arenas;                      /* borrowed */
     uint32_t arena_count, reserved;
     lth_region step; /* regions[0] of the view */
+    const lth_shape **shapes; /* scratch of graph_emit */
+    uint32_t shapes_capacity, reserved2;
 } graph;
 
 void graph_init(graph *g);

@@ -33,24 +33,24 @@ typedef struct op_rule {
     error *error;
 } op_rule;
 
-struct op_sample; /* op_samples.h: operands and attributes for tests */
+enum { OP_ANY_NUMBER = 255, OP_MAX_RESULTS = 2, OP_MAX_POINTWISE = 3, OP_MAX_ATTRIBUTES = 256 };
 
 typedef struct op_info {
     uint32_t code;
     const char *name; /* "matmul" */
     op_kind kind;
-    uint8_t min_operands, max_operands; /* max 255: any number */
-    uint8_t results;
-    bool pointwise;       /* same shape in and out: fusable, broadcast at recording */
+    uint8_t min_operands, max_operands; /* max OP_ANY_NUMBER */
+    uint8_t results; /* of a symbolic op: 0, and it makes one for each operand after the loss */
+    bool pointwise; /* same shape in and out: fusable, broadcast at recording */
     uint32_t attributes_size;
-    bool (*shape)(op_shapes *s);
+    bool (*shape)(op_shapes *s); /* NULL: a leaf whose shape the host knows (input, state, scalar, integer): graph_append */
     void (*gradient)(op_rule *r);  /* NULL: no gradient flows (integers, comparisons, leaves) */
     void (*decompose)(op_rule *r); /* composites */
 } op_info;
 
 /* NULL for an unknown code. O(1). [any] */
 const op_info *op_find(uint32_t code);
-/* All ops in order of code, for tests and tables. */
-const op_info *op_all(uint32_t *count);
+/* Codes are below it: who wants them all asks op_find for each. */
+enum { OP_CODES = 256 };
 
 #endif
