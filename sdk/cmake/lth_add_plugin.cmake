@@ -8,8 +8,6 @@
 # since the manifest holds the library's hash. LIBRARIES lthost::accel adds the SDK's sources for accelerators. NAME is also the target's name, for target_*() calls of your own.
 include_guard(GLOBAL)
 
-set(LTH_PLUGIN_MAP_ "${CMAKE_CURRENT_LIST_DIR}/lth_plugin.map")
-
 function(lth_add_plugin name)
     cmake_parse_arguments(PARSE_ARGV 1 arg "" "VERSION;LICENSE" "SOURCES;FILES;LIBRARIES")
     if(arg_UNPARSED_ARGUMENTS)
@@ -32,17 +30,18 @@ function(lth_add_plugin name)
     endif()
     set(folder "${base}/${name}")
 
+    set(map "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/lth_plugin.map")
     add_library(${name} MODULE ${arg_SOURCES})
     set_target_properties(${name} PROPERTIES
         PREFIX "" OUTPUT_NAME ${name} LIBRARY_OUTPUT_DIRECTORY "${folder}"
         C_STANDARD 11 C_STANDARD_REQUIRED ON CXX_STANDARD 20 CXX_STANDARD_REQUIRED ON
         C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
-        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN" LINK_DEPENDS "${LTH_PLUGIN_MAP_}")
+        BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN" LINK_DEPENDS "${map}")
     target_compile_definitions(${name} PRIVATE
         "LTH_PLUGIN_ID=\"${name}\"" "LTH_PLUGIN_VERSION=\"${arg_VERSION}\"" "LTH_PLUGIN_LICENSE=\"${arg_LICENSE}\"")
     target_compile_options(${name} PRIVATE -ffp-contract=off)
     target_link_libraries(${name} PRIVATE lthost::sdk ${arg_LIBRARIES} m)
-    target_link_options(${name} PRIVATE LINKER:-z,now "LINKER:--version-script=${LTH_PLUGIN_MAP_}")
+    target_link_options(${name} PRIVATE LINKER:-z,now "LINKER:--version-script=${map}")
     # clang keeps the sanitizers' runtime in the program alone, so there a plugin's own references stay open.
     if(NOT (CMAKE_C_COMPILER_ID MATCHES "Clang" AND "${CMAKE_C_FLAGS}" MATCHES "-fsanitize"))
         target_link_options(${name} PRIVATE LINKER:-z,defs)
