@@ -107,7 +107,7 @@ lth_status library_load(const char *path, const lth_plugin **descriptor, error *
     /* Any other path is searched for: LTDL_LIBRARY_PATH, a .la beside the .so, the current folder. */
     if (path[0] != '/' || !str_ends(path, ".so"))
         return error_set(e, LTH_INVALID, "'%s' is not the absolute path of a .so", path);
-    lt_dlhandle handle;
+    lt_dlhandle handle = NULL;
     if (loader_start(e) != LTH_OK || open_once(path, &handle, e) != LTH_OK)
         return e->status;
 

@@ -191,6 +191,22 @@ static void begin_section(reader *r, const char *title, int line)
     }
 }
 
+/* The struct that the running section fills, and its keys; NULL: a section that is passed over. */
+static void *where(reader *r, const manifest_key **keys)
+{
+    *keys = plugin_keys;
+    if (r->place == PLACE_PLUGIN)
+        return r->out;
+    if (r->place == PLACE_NOWHERE || !r->count)
+        return NULL;
+    growing_component *last = &r->components[r->count - 1];
+    *keys = component_keys;
+    if (r->place == PLACE_COMPONENT)
+        return last;
+    *keys = option_keys;
+    return last->option_count ? &last->options[last->option_count - 1] : NULL;
+}
+
 static void visit(void *context, const ini_item *item)
 {
     reader *r = context;
@@ -199,15 +215,8 @@ static void visit(void *context, const ini_item *item)
         return;
     }
     const manifest_key *k;
-    void *at;
-    growing_component *last = r->count ? &r->components[r->count - 1] : NULL;
-    if (r->place == PLACE_PLUGIN)
-        k = plugin_keys, at = r->out;
-    else if (r->place == PLACE_COMPONENT)
-        k = component_keys, at = last;
-    else if (r->place == PLACE_OPTION)
-        k = option_keys, at = &last->options[last->option_count - 1];
-    else
+    void *at = where(r, &k);
+    if (!at)
         return;
     while (k->key && strcmp(k->key, item->key) != 0)
         k++;
