@@ -57,8 +57,8 @@ lth_status checkpoint_snapshot_engine(checkpoint_snapshot *s, engine *g, error *
 /* The root of state.json, an object; the trainer sets its own keys in it (not "components"). Lives until the next begin.
  * Doubles: json_from_f64 (util/json.h). */
 json_t *checkpoint_snapshot_state(checkpoint_snapshot *s);
-/* A writer for one component, whose state will be below "components" / section (unique: "callback.best"); state_version is
- * given back on load. Then checkpoint_snapshot_component_end, before another one begins. */
+/* A writer for one component, whose state will be below "components" / section (unique: "callback.best"), its tensors in
+ * optimizer.safetensors as "components/<section>/<key>"; state_version is given back on load. Then checkpoint_snapshot_component_end, before another one begins. */
 lth_writer *checkpoint_snapshot_component(checkpoint_snapshot *s, const char *section, uint32_t state_version);
 lth_status checkpoint_snapshot_component_end(checkpoint_snapshot *s, error *e);
 /* The parts that these are made of: a tensor into one of the two files; where its bytes are to be written, 64-byte aligned.
@@ -123,7 +123,7 @@ typedef struct checkpoint_open_args {
 } checkpoint_open_args;
 
 /* "last": the newest that is whole; damaged ones are passed over, with a warning each. "best" and a path: that one or an
- * error. LTH_END where there is none at all (no message: `--resume auto` then starts anew); LTH_INVALID: damaged;
+ * error. LTH_END where there is none at all (`--resume auto` then starts anew); LTH_INVALID: damaged, all that there are;
  * LTH_UNSUPPORTED: of a newer lthost; LTH_IO: the system. */
 lth_status checkpoint_open(const checkpoint_open_args *args, checkpoint **out, error *e);
 void checkpoint_close(checkpoint *c);

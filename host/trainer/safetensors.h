@@ -8,6 +8,10 @@
 
 #include "util/error.h"
 
+/* "F32", "I64", ... by element type. */
+extern const char *const safetensors_types[LTH_DTYPE_COUNT];
+enum { SAFETENSORS_HEADER_LIMIT = 100000000 }; /* bytes, as in the format's own reader */
+
 typedef struct safetensors_tensor {
     const char *name;
     lth_shape shape;
@@ -27,10 +31,6 @@ typedef lth_status (*safetensors_put)(void *context, const void *data, size_t si
  * 100,000,000 bytes. [any] */
 lth_status safetensors_write(const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes, uint32_t note_count,
                              safetensors_put put, void *context, error *e);
-
-/* The same to a file, whole or absent (beside, synced, renamed). [any] */
-lth_status safetensors_save(const char *path, const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes,
-                            uint32_t note_count, error *e);
 
 typedef struct safetensors_file safetensors_file;
 

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer/checkpoint_save.c: the protocol that makes a checkpoint whole or absent. */
+#include "checkpoint_parts.h"
+
+#include "util/file.h"
+#include "util/json.h"
+#include "util/path.h"
+#include "util/sha256.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file on its way to the disk, hashed as it goes. */
+typedef struct sink {
+    int fd;
+    char *path;
+    sha256 hash;
+    int64_t size;
+} sink;
+
+static lth_status sink_open(sink *s, const char *folder, const char *name, error *e)
+{
+    s->path = path_join(folder, name);
+    s->size = 0;
+    sha256_start(&s->hash);
+    s->fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return s->fd < 0 ? error_set(e, LTH_IO, "cannot create '%s': %s", s->path, strerror(errno)) : LTH_OK;
+}
+
+static lth_status sink_put(void *context, const void *data, size_t size, error *e)
+{
+    sink *s = context;
+    sha256_bytes(&s->hash, data, size);
+    s->size += (int64_t)size;
+    return file_write_all(s->fd, data, size, s->path, e);
+}
+
+/* Syncs where all went well so far, and closes always. */
+static lth_status sink_close(sink *s, lth_status status, manifest_file *f, error *e)
+{
+    if (!status && fsync(s->fd))
+        status = error_set(e, LTH_IO, "cannot sync '%s': %s", s->path, strerror(errno));
+    if (s->fd >= 0 && close(s->fd) && !status)
+        status = error_set(e, LTH_IO, "cannot close '%s': %s", s->path, strerror(errno));
+    if (f) {
+        f->size = s->size;
+        sha256_finish(&s->hash, f->sha256);
+    }
+    free(s->path);
+    return status;
+}
+
+static lth_status write_text(const char *folder, const char *name, const char *text, size_t size, manifest_file *f, error *e)
+{
+    sink s;
+    lth_status status = sink_open(&s, folder, name, e);
+    if (!status)
+        status = sink_put(&s, text, size, e);
+    return sink_close(&s, status, f, e);
+}
+
+static lth_status write_tensors(const char *folder, const char *name, const snapshot_part *p, manifest_file *f, error *e)
+{
+    sink s;
+    lth_status status = sink_open(&s, folder, name, e);
+    if (!status)
+        status = safetensors_write(p->tensors, (uint32_t)p->count, NULL, 0, sink_put, &s, e);
+    return sink_close(&s, status, f, e);
+}
+
+static lth_status write_state(const char *folder, const json_t *state, manifest_file *f, error *e)
+{
+    size_t size;
+    char *text = json_render(state, &size);
+    if (!text)
+        return error_set(e, LTH_ERROR, "the run's state cannot be written as JSON");
+    lth_status status = write_text(folder, CHECKPOINT_STATE_FILE, text, size, f, e);
+    free(text);
+    return status;
+}
+
+static lth_status write_manifest(const char *folder, const manifest *m, error *e)
+{
+    char *text = NULL;
+    size_t size = 0;
+    lth_status status = manifest_render(m, &text, &size, e);
+    if (!status)
+        status = write_text(folder, CHECKPOINT_MANIFEST_FILE, text, size, NULL, e);
+    free(text);
+    return status;
+}
+
+static manifest_file *next_file(manifest *m, const char *name)
+{
+    m->files[m->file_count].name = name;
+    return &m->files[m->file_count++];
+}
+
+/* All files, the manifest last, and the folder itself, on disk. */
+static lth_status write_folder(const char *folder, const checkpoint_snapshot *s, int64_t sequence, error *e)
+{
+    manifest m = { .facts = s->facts, .sequence = sequence };
+    lth_status status = write_tensors(folder, CHECKPOINT_MODEL_FILE, &s->parts[CHECKPOINT_MODEL], next_file(&m, CHECKPOINT_MODEL_FILE), e);
+    if (!status && !s->facts.weights_only)
+        status = write_tensors(folder, CHECKPOINT_OPTIMIZER_FILE, &s->parts[CHECKPOINT_OPTIMIZER],
+                               next_file(&m, CHECKPOINT_OPTIMIZER_FILE), e);
+    if (!status && !s->facts.weights_only)
+        status = write_state(folder, s->state, next_file(&m, CHECKPOINT_STATE_FILE), e);
+    if (!status)
+        status = write_text(folder, CHECKPOINT_RUN_FILE, s->facts.run_ini, strlen(s->facts.run_ini), next_file(&m, CHECKPOINT_RUN_FILE), e);
+    if (!status)
+        status = write_manifest(folder, &m, e);
+    return status ? status : file_sync_dir(folder, e);
+}
+
+/* Makes the written folder a checkpoint. From the rename on it is one; before, it is nothing. */
+static lth_status commit(checkpoint_dir *d, const char *temporary, const char *name, bool resume_point, error *e)
+{
+    char *path = path_join(d->path, name);
+    lth_status status = checkpoint_rename(temporary, path, e);
+    if (!status) {
+        status = file_sync_dir(d->path, e);
+        if (!status && resume_point)
+            status = checkpoint_link(d->path, "last", name, e);
+        if (status) /* not surely on disk: not there at all */
+            checkpoint_remove(d, name, NULL);
+    }
+    free(path);
+    return status;
+}
+
+lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e)
+{
+    lth_status status = checkpoint_check_name(name, e);
+    if (status)
+        return status;
+    if (checkpoint_exists(d, name))
+        return error_set(e, LTH_INVALID, "the checkpoint '%s' exists already in '%s'", name, d->path);
+    char *temporary = str_format("%s/.writing-%s", d->path, name);
+    status = file_remove_tree(temporary, e);
+    if (!status && mkdir(temporary, 0777))
+        status = error_set(e, LTH_IO, "cannot make the folder '%s': %s", temporary, strerror(errno));
+    if (!status)
+        status = write_folder(temporary, s, d->next_sequence, e);
+    if (!status)
+        status = commit(d, temporary, name, !s->facts.weights_only, e);
+    if (status)
+        file_remove_tree(temporary, NULL);
+    else
+        d->next_sequence++;
+    free(temporary);
+    return status ? error_prefix(e, "checkpoint '%s' was not saved: ", name) : LTH_OK;
+}
