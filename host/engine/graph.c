@@ -86,12 +86,22 @@ static uint32_t commit_node(graph *g, uint32_t op, const uint32_t *operands, uin
                             uint32_t result_count)
 {
     uint32_t first = g->value_count, node = g->node_count;
-    g->nodes[node] = (lth_node) { op, 0, g->operand_count, count, first, result_count, g->attributes_size, size, site, 0 };
+    lth_node *n = &g->nodes[node]; /* field by field: a literal would be built aside and copied, three times as slow */
+    n->op = op;
+    n->region = 0;
+    n->first_operand = g->operand_count;
+    n->operand_count = count;
+    n->first_value = first;
+    n->value_count = result_count;
+    n->attributes = g->attributes_size;
+    n->attributes_size = size;
+    n->site = site;
+    n->flags = 0;
     for (uint32_t i = 0; i < count; i++)
         g->operands[g->operand_count + i] = operands[i];
     for (uint32_t i = 0; i < result_count; i++)
         g->values[first + i].node = node, g->values[first + i].index = i;
-    if (op <= LTH_OP_SCALAR || op == LTH_OP_OUTPUT)
+    if ((op >= LTH_OP_INPUT && op <= LTH_OP_SCALAR) || op == LTH_OP_OUTPUT)
         count_slot(g, op, g->attributes + g->attributes_size);
     g->operand_count += count;
     g->attributes_size += size;
@@ -137,39 +147,53 @@ static bool call_is_well_formed(const graph *g, const op_info *info, const uint3
     return false;
 }
 
-uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
-                    uint32_t attributes_size, uint32_t site, error *e)
+/* The op's line in the table, if a call of it has the right form. */
+static const op_info *op_of_call(const graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                                 uint32_t size, error *e)
 {
     const op_info *info = op_find(op);
-    if (!info) {
+    if (!info)
         error_set(e, LTH_INVALID, "there is no op %u; the plugin may be newer than this host", op);
-        return LTH_NO_VALUE;
-    }
-    if (!call_is_well_formed(g, info, operands, count, attributes, attributes_size, e))
-        return LTH_NO_VALUE;
-    if (!info->shape) {
+    else if (!info->shape)
         error_set(e, LTH_INVALID, "%s: only the host records this op, as its shape is known to it alone", info->name);
-        return LTH_NO_VALUE;
-    }
+    else if (call_is_well_formed(g, info, operands, count, attributes, size, e))
+        return info;
+    return NULL;
+}
+
+/* A call of the right form: what is left is the op's own rule. Everything is written where it stays. */
+static uint32_t emit(graph *g, const op_info *info, const uint32_t *operands, uint32_t count, const void *attributes,
+                     uint32_t attributes_size, uint32_t site, error *e)
+{
     bool like_operands = info->kind == OP_SYMBOLIC; /* a result for each operand (after the loss), and like it */
-    uint32_t result_count = op == LTH_OP_GRAD ? count - 1 : like_operands ? count : info->results;
+    uint32_t result_count = info->code == LTH_OP_GRAD ? count - 1 : like_operands ? count : info->results;
     reserve_node(g, count, result_count, attributes_size);
     RESERVE(g, shapes, shapes_capacity, count);
     for (uint32_t i = 0; i < count; i++)
         g->shapes[i] = &g->values[operands[i]].shape;
-    uint8_t *own = g->attributes + g->attributes_size;
+    lth_value *values = g->values + g->value_count;
+    void *own = g->attributes + g->attributes_size;
     if (attributes_size > 0)
         memcpy(own, attributes, attributes_size);
-    lth_shape results[OP_MAX_RESULTS];
-    op_shapes s = { g->shapes, count, attributes_size, own, results, e };
+    lth_shape two[OP_MAX_RESULTS];
+    op_shapes s = { g->shapes, count, attributes_size, own, result_count == 1 ? &values->shape : two, e };
     if (!info->shape(&s)) {
         error_prefix(e, "%s: ", info->name);
         return LTH_NO_VALUE;
     }
-    lth_value *values = g->values + g->value_count;
-    for (uint32_t i = 0; i < result_count; i++)
-        values[i].shape = like_operands ? *g->shapes[count - result_count + i] : results[i];
-    return commit_node(g, op, operands, count, attributes_size, site, result_count);
+    if (like_operands)
+        for (uint32_t i = 0; i < result_count; i++)
+            values[i].shape = *g->shapes[count - result_count + i];
+    else if (result_count == OP_MAX_RESULTS)
+        values[0].shape = two[0], values[1].shape = two[1];
+    return commit_node(g, info->code, operands, count, attributes_size, site, result_count);
+}
+
+uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                    uint32_t attributes_size, uint32_t site, error *e)
+{
+    const op_info *info = op_of_call(g, op, operands, count, attributes, attributes_size, e);
+    return info ? emit(g, info, operands, count, attributes, attributes_size, site, e) : LTH_NO_VALUE;
 }
 
 /* x as `dims`, by an EXPAND where it is not so already. */
@@ -221,7 +245,7 @@ static uint32_t emit_pointwise(graph *g, const op_info *info, const uint32_t *op
     for (uint32_t i = 0; i < count; i++)
         if ((wide[i] = expand_to(g, operands[i], &dims, site, e)) == LTH_NO_VALUE)
             return LTH_NO_VALUE;
-    return graph_emit(g, info->code, wide, count, attributes, attributes_size, site, e);
+    return emit(g, info, wide, count, attributes, attributes_size, site, e);
 }
 
 /* (..., M, K) times a plain (K, N): one matmul of all rows, cheaper than a batch of them. */
@@ -277,19 +301,50 @@ static bool same_dims(const lth_shape *a, const lth_shape *b, int32_t leave_out)
 uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                               uint32_t attributes_size, uint32_t site, error *e)
 {
-    const op_info *info = op_find(op);
+    const op_info *info = op_of_call(g, op, operands, count, attributes, attributes_size, e);
+    if (!info)
+        return LTH_NO_VALUE;
     bool matmul = op == LTH_OP_MATMUL, fits = true;
-    if (count > 1 && info && (info->pointwise || matmul)) {
-        if (!call_is_well_formed(g, info, operands, count, attributes, attributes_size, e))
-            return LTH_NO_VALUE;
+    if (info->pointwise || matmul)
         for (uint32_t i = 1; i < count; i++)
             fits = fits && same_dims(graph_shape(g, operands[0]), graph_shape(g, operands[i]), matmul ? 2 : 0);
-    }
     if (fits)
-        return graph_emit(g, op, operands, count, attributes, attributes_size, site, e);
+        return emit(g, info, operands, count, attributes, attributes_size, site, e);
     if (matmul)
         return emit_matmul(g, info, operands, attributes, site, e);
     return emit_pointwise(g, info, operands, count, attributes, attributes_size, site, e);
+}
+
+void graph_copy_frame(const graph *in, graph *out)
+{
+    RESERVE(out, sites, site_capacity, in->site_count);
+    if (in->site_count > 0)
+        memcpy(out->sites, in->sites, in->site_count * sizeof *in->sites);
+    out->site_count = in->site_count;
+    out->input_count = in->input_count;
+    out->output_count = in->output_count;
+    out->scalar_count = in->scalar_count;
+    out->arenas = in->arenas;
+    out->arena_count = in->arena_count;
+}
+
+void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map)
+{
+    const lth_node *n = &in->nodes[node];
+    reserve_node(out, n->operand_count, n->value_count, n->attributes_size);
+    if (n->attributes_size > 0)
+        memcpy(out->attributes + out->attributes_size, in->attributes + n->attributes, n->attributes_size);
+    for (uint32_t i = 0; i < n->value_count; i++)
+        out->values[out->value_count + i].shape = in->values[n->first_value + i].shape;
+    uint32_t first = commit_node(out, n->op, in->operands + n->first_operand, n->operand_count, n->attributes_size, n->site,
+                                 n->value_count);
+    lth_node *copy = &out->nodes[out->node_count - 1];
+    copy->flags = n->flags;
+    copy->region = n->region;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        out->operands[copy->first_operand + i] = map[in->operands[n->first_operand + i]];
+    for (uint32_t i = 0; i < n->value_count; i++)
+        map[n->first_value + i] = first + i;
 }
 
 void graph_view(const graph *g, lth_graph *out)

@@ -46,6 +46,11 @@ uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, u
 uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t attributes_size,
                       uint32_t site, const lth_shape *results, uint32_t result_count);
 
+/* Makes the empty `out` ready for copies of nodes of `in`: sites, arenas, counts of slots. */
+void graph_copy_frame(const graph *in, graph *out);
+/* Copies a node with its operands renamed by `map`, in which its results are entered. */
+void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map);
+
 /* The ABI's face of the graph; borrowed until the graph changes. */
 void graph_view(const graph *g, lth_graph *out);
 

@@ -8,27 +8,27 @@ static bool shape_matmul(op_shapes *s)
 {
     lth_attr_matmul *t = s->attributes;
     const lth_shape *a = s->operands[0], *b = s->operands[1];
-    shape_text at = op_shape_text(a), bt = op_shape_text(b);
     if (!op_same_dtypes(s, 0) || !op_needs_float(s, 0))
         return false;
     if (a->rank < 2 || b->rank < 2)
         return op_refuse(s, "%s and %s: each needs two dimensions at least; a vector is lth_reshape(x, 1, -1) or (x, -1, 1)",
-                         at.text, bt.text);
+                         op_shape_text(a).text, op_shape_text(b).text);
     t->transpose_a = t->transpose_a != 0;
     t->transpose_b = t->transpose_b != 0;
     const int64_t *da = a->dim + a->rank - 2, *db = b->dim + b->rank - 2;
     int64_t k = da[!t->transpose_a], kb = db[t->transpose_b];
     if (k != kb)
-        return op_refuse(s, "%s%s and %s%s do not fit: the inner dimensions are %lld and %lld", at.text,
-                         t->transpose_a ? " transposed" : "", bt.text, t->transpose_b ? " transposed" : "", (long long)k,
-                         (long long)kb);
+        return op_refuse(s, "%s%s and %s%s do not fit: the inner dimensions are %lld and %lld", op_shape_text(a).text,
+                         t->transpose_a ? " transposed" : "", op_shape_text(b).text, t->transpose_b ? " transposed" : "",
+                         (long long)k, (long long)kb);
     lth_shape to = *a, batch = *b;
     to.dim[to.rank - 2] = da[t->transpose_a];
     to.dim[to.rank - 1] = db[!t->transpose_b];
     if (batch.rank == to.rank) /* the rest of the shape is the batch */
         batch.dim[batch.rank - 2] = to.dim[to.rank - 2], batch.dim[batch.rank - 1] = to.dim[to.rank - 1];
     if (!op_same_dims(&to, &batch))
-        return op_refuse(s, "%s and %s do not fit: the dimensions before the last two differ", at.text, bt.text);
+        return op_refuse(s, "%s and %s do not fit: the dimensions before the last two differ", op_shape_text(a).text,
+                         op_shape_text(b).text);
     s->results[0] = to;
     return op_checks_size(s, &to);
 }

@@ -12,7 +12,8 @@ static bool dims_in_range(op_shapes *s, lth_attr_dims *a)
         return op_refuse(s, "%d dimensions, at most %d are possible", a->rank, LTH_MAX_RANK);
     a->reserved = 0;
     for (int32_t i = a->rank; i < LTH_MAX_RANK; i++)
-        a->dim[i] = 0;
+        if (a->dim[i] != 0)
+            a->dim[i] = 0;
     return true;
 }
 

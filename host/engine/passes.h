@@ -10,6 +10,7 @@ typedef struct constants {
     double *values;
     uint32_t count, capacity;
     uint32_t first_slot, reserved;
+    uint32_t *leaves; /* by value and dtype: the leaf that was made last, to be tried first */
 } constants;
 void constants_free(constants *c);
 /* The SCALAR leaf for a value in g: one a value and dtype. */
@@ -24,7 +25,9 @@ bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32
  * or LTH_NO_VALUE. keep: value ids of `in` that must survive. */
 bool simplify(const graph *in, graph *out, const uint32_t *keep, uint32_t keep_count, uint32_t *map, error *e);
 
-/* Rewrites `in` into `out`, with each composite that `supports` declines replaced by its decomposition (repeatedly). */
+/* Rewrites `in` into `out` (empty), with each composite that `supports` declines replaced by its decomposition, which is of
+ * primitives alone, and stop_gradient by its operand. supports NULL: declines all. map as above. Duplicates that
+ * decompositions make are simplify's to merge. */
 bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype), void *context,
                uint32_t *map, error *e);
 

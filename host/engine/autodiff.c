@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/autodiff.c: reverse-mode differentiation of a graph, into the same graph. */
+#include "engine/ops.h"
+#include "engine/passes.h"
+#include "util/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct pass {
+    graph *g;
+    constants *c;
+    error *error;
+    uint32_t *gradient; /* by value of the graph as it was: the sum of what has reached it */
+    bool *on_path;      /* by value: depends on what is asked for, by ways that have derivatives */
+    uint32_t *operands, *d_operands; /* scratch: a node's, while the graph grows */
+} pass;
+
+static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
+{
+    pass *p = r->constant_context;
+    return constants_value(p->c, p->g, value, dtype, r->site, p->error);
+}
+
+static bool reads_path(const pass *p, const lth_node *n)
+{
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        if (p->on_path[p->g->operands[n->first_operand + i]])
+            return true;
+    return false;
+}
+
+/* Marks what lies between wrt and the loss. Returns the greatest number of operands on the way. */
+static uint32_t mark_path(pass *p, const uint32_t *wrt, uint32_t count, uint32_t nodes)
+{
+    uint32_t widest = 1;
+    for (uint32_t i = 0; i < count; i++)
+        p->on_path[wrt[i]] = true;
+    for (uint32_t i = 0; i < nodes; i++) {
+        const lth_node *n = &p->g->nodes[i];
+        const op_info *info = op_find(n->op);
+        bool symbolic = !info || info->kind == OP_SYMBOLIC; /* an error, if the loss turns out to depend on it */
+        if ((!symbolic && !info->gradient) || !reads_path(p, n))
+            continue;
+        widest = n->operand_count > widest ? n->operand_count : widest;
+        for (uint32_t k = n->first_value; k < n->first_value + n->value_count; k++)
+            p->on_path[k] = p->on_path[k] || lth_dtype_is_float(p->g->values[k].shape.dtype);
+    }
+    return widest;
+}
+
+static bool has_gradient(const pass *p, const lth_node *n)
+{
+    for (uint32_t k = n->first_value; k < n->first_value + n->value_count; k++)
+        if (p->gradient[k] != LTH_NO_VALUE)
+            return true;
+    return false;
+}
+
+/* Adds what a rule gave for operand i, which must have its shape. */
+static bool accept(pass *p, op_rule *r, const op_info *info, uint32_t i)
+{
+    uint32_t to = r->operands[i], d = r->d_operands[i];
+    if (d == LTH_NO_VALUE || !p->on_path[to])
+        return true;
+    if (op_dtype_of(r, d) != op_dtype_of(r, to) || !op_same_dims(op_shape_of(r, d), op_shape_of(r, to)))
+        return error_set(p->error, LTH_ERROR, "the gradient of %s by operand %u has the wrong shape %s", info->name, i,
+                         op_shape_text(op_shape_of(r, d)).text) == LTH_OK;
+    p->gradient[to] = op_accumulate(r, p->gradient[to], d);
+    return true;
+}
+
+static bool step_back(pass *p, uint32_t node)
+{
+    const lth_node n = p->g->nodes[node];
+    if (!has_gradient(p, &n) || !reads_path(p, &n))
+        return true;
+    const op_info *info = op_find(n.op);
+    if (!info || !info->gradient) {
+        if (!info || info->kind == OP_SYMBOLIC)
+            return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) == LTH_OK;
+        return true;
+    }
+    _Alignas(8) uint8_t attributes[OP_MAX_ATTRIBUTES];
+    uint32_t results[OP_MAX_RESULTS], d_results[OP_MAX_RESULTS];
+    if (n.attributes_size > 0)
+        memcpy(attributes, p->g->attributes + n.attributes, n.attributes_size);
+    for (uint32_t i = 0; i < n.value_count; i++) {
+        results[i] = n.first_value + i;
+        d_results[i] = p->gradient[n.first_value + i];
+    }
+    for (uint32_t i = 0; i < n.operand_count; i++) {
+        p->operands[i] = p->g->operands[n.first_operand + i];
+        p->d_operands[i] = LTH_NO_VALUE;
+    }
+    op_rule r = { .g = p->g, .operands = p->operands, .results = results, .d_results = d_results, .d_operands = p->d_operands,
+                  .attributes = attributes, .count = n.operand_count, .result_count = n.value_count, .site = n.site,
+                  .constant = constant, .constant_context = p, .error = p->error };
+    info->gradient(&r);
+    for (uint32_t i = 0; i < n.operand_count; i++)
+        if (!accept(p, &r, info, i))
+            return false;
+    return p->error->status == LTH_OK;
+}
+
+static bool arguments_are_right(const graph *g, uint32_t loss, const uint32_t *wrt, uint32_t count, error *e)
+{
+    if (loss >= g->value_count || graph_shape(g, loss)->rank != 0 || !lth_dtype_is_float(graph_shape(g, loss)->dtype))
+        return error_set(e, LTH_INVALID, "grad: the loss must be a floating scalar of rank 0") == LTH_OK;
+    for (uint32_t i = 0; i < count; i++)
+        if (wrt[i] >= g->value_count || !lth_dtype_is_float(graph_shape(g, wrt[i])->dtype))
+            return error_set(e, LTH_INVALID, "grad: tensor %u to differentiate by is not floating", i) == LTH_OK;
+    return true;
+}
+
+bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site, error *e)
+{
+    error own = { 0 };
+    pass p = { .g = g, .c = c, .error = e ? e : &own };
+    if (!arguments_are_right(g, loss, wrt, count, p.error))
+        return false;
+    uint32_t values = g->value_count, nodes = g->values[loss].node + 1;
+    p.gradient = memory_new(values * sizeof *p.gradient);
+    p.on_path = memory_new(values * sizeof *p.on_path);
+    memset(p.gradient, 0xff, values * sizeof *p.gradient); /* LTH_NO_VALUE */
+    uint32_t widest = mark_path(&p, wrt, count, nodes);
+    p.operands = memory_new(2 * widest * sizeof *p.operands);
+    p.d_operands = p.operands + widest;
+    bool ok = true;
+    if (p.on_path[loss]) {
+        p.gradient[loss] = constants_value(c, g, 1, graph_shape(g, loss)->dtype, site, p.error);
+        for (uint32_t i = nodes; ok && i-- > 0;)
+            ok = step_back(&p, i);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        gradients[i] = p.gradient[wrt[i]];
+    free(p.gradient);
+    free(p.on_path);
+    free(p.operands);
+    return ok;
+}

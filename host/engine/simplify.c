@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/simplify.c: what is computed twice is computed once, what moves nothing is left out, what nobody needs is dropped.
+ *
+ * Bits do not change: only exact identities are used. Two passes: `merge` rewrites into a second graph node by node and
+ * knows each value by op, attributes and operands; `sweep` copies what an effect or the caller needs. */
+#include "engine/ops.h"
+#include "engine/passes.h"
+#include "util/hash.h"
+#include "util/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A node on its way into the merged graph: operands are values there. */
+typedef struct candidate {
+    const lth_node *node;
+    uint32_t op, count;
+    uint32_t *operands;
+    _Alignas(8) uint8_t attributes[OP_MAX_ATTRIBUTES];
+    const lth_shape *result; /* of the first one */
+} candidate;
+
+typedef struct merge {
+    const graph *in;
+    graph *out;
+    uint32_t *map;
+    uint32_t *table, table_size; /* open addressing: nodes of out by hash; size is a power of two */
+} merge;
+
+/* Effects stay where and as often as they are; so does what this host does not know. */
+static bool is_effect(uint32_t op)
+{
+    const op_info *info = op_find(op);
+    return !info || info->kind == OP_EFFECT || op == LTH_OP_UPDATE;
+}
+
+/* ---- Identities ---- */
+
+static const lth_node *maker(const graph *g, uint32_t value) { return &g->nodes[g->values[value].node]; }
+
+static bool moves_nothing(const graph *g, const candidate *c)
+{
+    const lth_shape *x = graph_shape(g, c->operands[0]);
+    switch (c->op) {
+    case LTH_OP_CAST:
+        return x->dtype == c->result->dtype;
+    case LTH_OP_CONCAT:
+        return c->count == 1;
+    case LTH_OP_RESHAPE:
+    case LTH_OP_EXPAND:
+    case LTH_OP_SLICE: /* of the same shape: nothing is left out, and so steps are 1 */
+    case LTH_OP_PAD:
+        return op_same_dims(x, c->result);
+    case LTH_OP_PERMUTE: {
+        const lth_attr_dims *a = (const void *)c->attributes;
+        for (int32_t i = 0; i < a->rank; i++)
+            if (a->dim[i] != i)
+                return false;
+        return true;
+    }
+    default:
+        return false;
+    }
+}
+
+/* The same op twice gives back what went in. */
+static bool undoes_itself(const graph *g, const candidate *c)
+{
+    bool involution = c->op == LTH_OP_NEG || c->op == LTH_OP_NOT || c->op == LTH_OP_FLIP;
+    if (!involution)
+        return false;
+    const lth_node *before = maker(g, c->operands[0]);
+    return before->op == c->op && memcmp(g->attributes + before->attributes, c->attributes, before->attributes_size) == 0;
+}
+
+/* reshape of reshape, expand of expand, permute of permute: the second alone does it. */
+static void skip_one_before(const graph *g, candidate *c)
+{
+    const lth_node *before = maker(g, c->operands[0]);
+    if (before->op != c->op || (c->op != LTH_OP_RESHAPE && c->op != LTH_OP_EXPAND && c->op != LTH_OP_PERMUTE))
+        return;
+    if (c->op == LTH_OP_PERMUTE) {
+        lth_attr_dims *a = (void *)c->attributes;
+        const lth_attr_dims *first = (const void *)(g->attributes + before->attributes);
+        for (int32_t i = 0; i < a->rank; i++)
+            a->dim[i] = first->dim[a->dim[i]];
+    }
+    c->operands[0] = g->operands[before->first_operand];
+}
+
+/* ---- Common subexpressions ---- */
+
+static uint64_t hash_candidate(const candidate *c)
+{
+    hash h;
+    hash_start(&h, c->op);
+    hash_u64(&h, c->result ? c->result->dtype : 0);
+    hash_bytes(&h, c->operands, c->count * sizeof *c->operands);
+    hash_bytes(&h, c->attributes, c->node->attributes_size);
+    return hash_value(&h);
+}
+
+static bool is_same(const graph *g, const lth_node *n, const candidate *c)
+{
+    if (n->op != c->op || n->operand_count != c->count || n->attributes_size != c->node->attributes_size ||
+        n->value_count != c->node->value_count)
+        return false;
+    const lth_shape *result = &g->values[n->first_value].shape; /* leaves are told apart by it, the others have it anyway */
+    return memcmp(g->operands + n->first_operand, c->operands, c->count * sizeof *c->operands) == 0 &&
+           memcmp(g->attributes + n->attributes, c->attributes, n->attributes_size) == 0 && result->dtype == c->result->dtype &&
+           op_same_dims(result, c->result);
+}
+
+/* The place in the table of an equal node, or the free one where it would be. */
+static uint32_t *find(merge *m, const candidate *c)
+{
+    uint64_t at = hash_candidate(c);
+    while (true) {
+        uint32_t *entry = &m->table[at++ & (m->table_size - 1)];
+        if (*entry == LTH_NO_VALUE || is_same(m->out, &m->out->nodes[*entry], c))
+            return entry;
+    }
+}
+
+/* ---- The two passes ---- */
+
+static void copy(merge *m, uint32_t node, const candidate *c)
+{
+    graph_copy_node(m->in, node, m->out, m->map);
+    const lth_node *n = &m->out->nodes[m->out->node_count - 1];
+    memcpy(m->out->operands + n->first_operand, c->operands, c->count * sizeof *c->operands);
+    if (n->attributes_size > 0)
+        memcpy(m->out->attributes + n->attributes, c->attributes, n->attributes_size);
+}
+
+static void merge_node(merge *m, uint32_t node, candidate *c)
+{
+    const lth_node *n = &m->in->nodes[node];
+    c->node = n;
+    c->op = n->op;
+    c->count = n->operand_count;
+    c->result = n->value_count > 0 ? &m->in->values[n->first_value].shape : NULL;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        c->operands[i] = m->map[m->in->operands[n->first_operand + i]];
+    if (n->attributes_size > 0)
+        memcpy(c->attributes, m->in->attributes + n->attributes, n->attributes_size);
+    if (c->count > 0) {
+        skip_one_before(m->out, c);
+        if (moves_nothing(m->out, c)) {
+            m->map[n->first_value] = c->operands[0];
+            return;
+        }
+        if (undoes_itself(m->out, c)) {
+            m->map[n->first_value] = m->out->operands[maker(m->out, c->operands[0])->first_operand];
+            return;
+        }
+    }
+    uint32_t *entry = find(m, c);
+    if (*entry == LTH_NO_VALUE) {
+        *entry = m->out->node_count;
+        copy(m, node, c);
+        return;
+    }
+    for (uint32_t i = 0; i < n->value_count; i++)
+        m->map[n->first_value + i] = m->out->nodes[*entry].first_value + i;
+}
+
+static void merge_all(merge *m)
+{
+    uint32_t widest = 1;
+    for (uint32_t i = 0; i < m->in->node_count; i++)
+        widest = m->in->nodes[i].operand_count > widest ? m->in->nodes[i].operand_count : widest;
+    for (m->table_size = 64; m->table_size < 2 * m->in->node_count;)
+        m->table_size *= 2;
+    m->table = memory_new(m->table_size * sizeof *m->table);
+    memset(m->table, 0xff, m->table_size * sizeof *m->table); /* LTH_NO_VALUE */
+    candidate c = { .operands = memory_new(widest * sizeof *c.operands) };
+    graph_copy_frame(m->in, m->out);
+    for (uint32_t i = 0; i < m->in->node_count; i++)
+        if (is_effect(m->in->nodes[i].op))
+            graph_copy_node(m->in, i, m->out, m->map);
+        else
+            merge_node(m, i, &c);
+    free(c.operands);
+    free(m->table);
+}
+
+/* Copies what is needed. needed: by value; those of `keep` are marked. */
+static void sweep(const graph *in, graph *out, bool *needed, uint32_t *map)
+{
+    bool *alive = memory_new(in->node_count * sizeof *alive);
+    for (uint32_t i = in->node_count; i-- > 0;) {
+        const lth_node *n = &in->nodes[i];
+        alive[i] = is_effect(n->op);
+        for (uint32_t k = 0; k < n->value_count; k++)
+            alive[i] = alive[i] || needed[n->first_value + k];
+        for (uint32_t k = 0; alive[i] && k < n->operand_count; k++)
+            needed[in->operands[n->first_operand + k]] = true;
+    }
+    graph_copy_frame(in, out);
+    memset(map, 0xff, in->value_count * sizeof *map); /* LTH_NO_VALUE */
+    for (uint32_t i = 0; i < in->node_count; i++)
+        if (alive[i])
+            graph_copy_node(in, i, out, map);
+    free(alive);
+}
+
+bool simplify(const graph *in, graph *out, const uint32_t *keep, uint32_t keep_count, uint32_t *map, error *e)
+{
+    for (uint32_t i = 0; i < keep_count; i++)
+        if (keep[i] >= in->value_count)
+            return error_set(e, LTH_ERROR, "simplify: value %u to keep is not in the graph", keep[i]) == LTH_OK;
+    graph merged;
+    graph_init(&merged);
+    merge m = { .in = in, .out = &merged, .map = memory_new(in->value_count * sizeof *m.map) };
+    merge_all(&m);
+    bool *needed = memory_new(merged.value_count * sizeof *needed);
+    uint32_t *swept = memory_new(merged.value_count * sizeof *swept);
+    for (uint32_t i = 0; i < keep_count; i++)
+        needed[m.map[keep[i]]] = true;
+    sweep(&merged, out, needed, swept);
+    for (uint32_t i = 0; map && i < in->value_count; i++)
+        map[i] = swept[m.map[i]];
+    free(needed);
+    free(swept);
+    free(m.map);
+    graph_free(&merged);
+    return true;
+}
