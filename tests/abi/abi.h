@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The ABI held against its record, layout.h and values.h, when this is compiled: by C11 and by C++20. */
+ * The ABI held against its record, layout.h, layout_kinds.h and values.h, when this is compiled: by C11 and by C++20. */
 #include <lthost/lthost.h>
 
 #ifdef __cplusplus
@@ -8,7 +8,7 @@
 #define SAME_TYPE(T, f, ...) __builtin_types_compatible_p(__typeof__(((T *)0)->f), __VA_ARGS__)
 #endif
 
-#define TABLE(T, size) LTH_STATIC_ASSERT(sizeof(T) == (size) && sizeof(T) % 4 == 0, #T " has another size");
+#define TABLE(T, size) LTH_STATIC_ASSERT(sizeof(T) == (size) && sizeof(T) % 8 == 0, #T " has another size");
 #define HEAD(T)                                                                                                         \
     LTH_STATIC_ASSERT(offsetof(T, struct_size) == offsetof(lth_component_head, struct_size) &&                           \
                           offsetof(T, options) == offsetof(lth_component_head, options) &&                               \
@@ -20,4 +20,5 @@
 #define VALUE(name, value) LTH_STATIC_ASSERT((long long)(name) == (value), #name " has another value");
 
 #include "layout.h"
+#include "layout_kinds.h"
 #include "values.h"
