@@ -42,12 +42,12 @@ static config_section *find_or_add(layer *l, const char *title, int line)
     c->sections = memory_grow(c->sections, &c->capacity, c->count + 1, sizeof *c->sections);
     s = c->sections[c->count++] = arena_alloc(&c->memory, sizeof *s);
     const char *dot = strchr(title, '.');
-    *s = (config_section){ .title = arena_copy_text(&c->memory, title),
-                           .kind = arena_copy_part(&c->memory, title, dot ? (size_t)(dot - title) : strlen(title)),
-                           .name = arena_copy_text(&c->memory, dot ? dot + 1 : ""),
-                           .file = l->file,
-                           .line = line,
-                           .enabled = true };
+    *s = (config_section) { .title = arena_copy_text(&c->memory, title),
+                            .kind = arena_copy_part(&c->memory, title, dot ? (size_t)(dot - title) : strlen(title)),
+                            .name = arena_copy_text(&c->memory, dot ? dot + 1 : ""),
+                            .file = l->file,
+                            .line = line,
+                            .enabled = true };
     return s;
 }
 
@@ -69,8 +69,9 @@ static void set_entry(layer *l, config_section *s, const char *key, const char *
         entry->key = arena_copy_text(&l->c->memory, key);
     }
     const char *copy = arena_copy_text(&l->c->memory, value);
-    *entry = (config_entry){ .key = entry->key, .value = copy, .written = copy, .file = l->file, .line = line,
-                             .base_dir = l->base_dir };
+    *entry = (config_entry) {
+        .key = entry->key, .value = copy, .written = copy, .file = l->file, .line = line, .base_dir = l->base_dir
+    };
 }
 
 static void take_item(void *context, const ini_item *item)
@@ -98,11 +99,11 @@ static void take_override(layer *l, const char *text)
     if (dot)
         *dot = 0;
     size_t good = str_utf8_prefix(text, strlen(text));
-    if (!dot || !dot[1] || !is_title(path)) {
+    if (good < strlen(text)) {
+        diagnostics_error(l->d, l->file, 0, "'%.*s' goes on with bytes that are not UTF-8", (int)good, text);
+    } else if (!dot || !dot[1] || !is_title(path)) {
         diagnostics_error(l->d, l->file, 0, "'%s' is not understood", text);
         diagnostics_hint(l->d, "an override is section.key=value, such as trainer.max_epochs=3");
-    } else if (good < strlen(text)) {
-        diagnostics_error(l->d, l->file, 0, "the value of %s.%s is not UTF-8", path, dot + 1);
     } else {
         char *value = str_dup(sign + 1);
         set_entry(l, find_or_add(l, path, 0), dot + 1, str_trim(value), 0);
@@ -168,8 +169,8 @@ config *config_load(const char *const *files, size_t file_count, const char *con
     return c;
 }
 
-config *config_load_text(const char *name, const char *text, size_t size, const char *const *overrides,
-                         size_t override_count, diagnostics *d)
+config *config_load_text(const char *name, const char *text, size_t size, const char *const *overrides, size_t override_count,
+                         diagnostics *d)
 {
     config *c = memory_new(sizeof *c);
     layer l = begin_file(c, name, d);

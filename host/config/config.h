@@ -34,7 +34,7 @@ typedef struct config_section {
     const char *file;  /* where it appeared first */
     int line;
     bool enabled;
-    bool used; /* somebody reads it */
+    bool used;             /* somebody reads it */
     config_entry *entries; /* in order of first appearance */
     size_t count, capacity;
 } config_section;
@@ -53,8 +53,8 @@ config *config_load(const char *const *files, size_t file_count, const char *con
                     diagnostics *d);
 
 /* The same for one run file that is already in memory; `name` stands for its path. */
-config *config_load_text(const char *name, const char *text, size_t size, const char *const *overrides,
-                         size_t override_count, diagnostics *d);
+config *config_load_text(const char *name, const char *text, size_t size, const char *const *overrides, size_t override_count,
+                         diagnostics *d);
 
 void config_free(config *c);
 

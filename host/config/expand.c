@@ -7,6 +7,8 @@
 
 static const char name_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
 
+enum { SHOWN = 60 /* bytes of a wrong reference in a message */ };
+
 typedef struct reference {
     const char *otherwise; /* after ":-"; NULL: none */
     const char *end;       /* its '}' */
@@ -19,7 +21,7 @@ static bool read_reference(const char *name, reference *r)
     size_t length = strspn(name, name_characters);
     const char *after = name + length;
     bool has_default = str_starts(after, ":-");
-    *r = (reference){ .otherwise = has_default ? after + 2 : NULL, .name_length = length, .end = strchr(after, '}') };
+    *r = (reference) { .otherwise = has_default ? after + 2 : NULL, .name_length = length, .end = strchr(after, '}') };
     return length && (*name < '0' || *name > '9') && r->end && (has_default || r->end == after);
 }
 
@@ -32,7 +34,7 @@ bool expand_is_reference(const char *written)
 static void broken(config_entry *entry, diagnostics *d, const char *what, const char *name, const char *hint)
 {
     entry->broken = true;
-    diagnostics_error(d, entry->file, entry->line, "%s: %s '%s'", entry->key, what, name);
+    diagnostics_error(d, entry->file, entry->line, "%s: %s '%.*s'", entry->key, what, str_shown(name, SHOWN), name);
     diagnostics_hint(d, "%s", hint);
 }
 
@@ -75,8 +77,7 @@ void expand_entry(config_entry *entry, arena *memory, diagnostics *d)
             append_variable(&out, entry, at + 2, &r, quoted, memory, d);
             at = r.end;
         } else {
-            broken(entry, d, "not a reference to the environment:", at,
-                   "${NAME} or ${NAME:-text}; $${ stands for ${ itself");
+            broken(entry, d, "not a reference to the environment:", at, "${NAME} or ${NAME:-text}; $${ stands for ${ itself");
             break;
         }
     }

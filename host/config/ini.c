@@ -17,6 +17,7 @@
 
 enum {
     MISTAKE_LIMIT = 20,
+    SHOWN = 60,        /* bytes of a wrong line in a message */
     INIH_LINE_END = 3, /* what inih needs of its line: \r, \n and the terminator */
     LEAST_LINE = INI_NAME_LIMIT + 16
 };
@@ -128,7 +129,7 @@ static void read_section(reader *r, char *line)
     r->section = NULL;
     char *end = strchr(line, ']');
     if (!end) {
-        mistake(r, "a section's line ends in ']': '%s'", line);
+        mistake(r, "a section's line ends in ']': '%.*s'", str_shown(line, SHOWN), line);
         return;
     }
     *end = 0;
@@ -138,7 +139,7 @@ static void read_section(reader *r, char *line)
     else if (strlen(name) > INI_NAME_LIMIT)
         mistake(r, "the section's name is longer than %d bytes", INI_NAME_LIMIT);
     else if (*rest && *rest != ';' && *rest != '#')
-        mistake(r, "'%s' follows the section [%s]; a key belongs on a line of its own", rest, name);
+        mistake(r, "'%.*s' follows the section [%s]; a key belongs on a line of its own", str_shown(rest, SHOWN), rest, name);
     else {
         ini_item begin = { .section = name, .line = r->line };
         r->section = arena_copy_text(&r->memory, name);
@@ -157,8 +158,8 @@ static bool read_key(reader *r, char *line, char *sign)
         mistake(r, "the key's name is longer than %d bytes", INI_NAME_LIMIT);
         return false;
     }
-    if (r->section && !first_time(r, arena_format(&r->memory, "the key '%s'", key),
-                                  arena_format(&r->memory, "%s\n%s", r->section, key)))
+    if (r->section &&
+        !first_time(r, arena_format(&r->memory, "the key '%s'", key), arena_format(&r->memory, "%s\n%s", r->section, key)))
         return false;
     char *comment = cut_comment(sign + 1);
     char *value = str_trim(sign + 1);
@@ -248,7 +249,7 @@ static char *next_line(char *line, int room, void *stream)
     } else {
         finish_item(r);
         if (*text)
-            mistake(r, "expected 'key = value' or '[section]' and not '%.60s'", text);
+            mistake(r, "expected 'key = value' or '[section]' and not '%.*s'", str_shown(text, SHOWN), text);
     }
     return send(r, "", line, room);
 }
@@ -262,7 +263,7 @@ static int take_piece(void *context, const char *section, const char *key, const
         str_clear(&r->key);
         str_append(&r->key, key);
         str_clear(&r->value);
-        r->item = (ini_item){ .key = str_text(&r->key), .line = r->line };
+        r->item = (ini_item) { .key = str_text(&r->key), .line = r->line };
         r->continuable = true;
     }
     size_t before = r->value.length;
@@ -274,8 +275,9 @@ static int take_piece(void *context, const char *section, const char *key, const
 lth_status ini_read_text(const char *name, const char *text, size_t size, ini_visit visit, void *context, diagnostics *d)
 {
     size_t mark = size >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
-    reader r = { .name = name, .text = text + mark, .end = text + size, .visit = visit, .context = context, .d = d,
-                 .section = "" };
+    reader r = {
+        .name = name, .text = text + mark, .end = text + size, .visit = visit, .context = context, .d = d, .section = ""
+    };
     int wrong = size ? ini_parse_stream(next_line, &r, take_piece, &r) : 0;
     finish_item(&r);
     if (wrong && !r.mistakes) { /* inih and the reader disagree: still a place, never silence */

@@ -22,7 +22,7 @@ static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 /* [+-] digits [. digits] [e [+-] digits], with a digit before the exponent, and nothing else. */
 static bool split_decimal(const char *text, decimal *d)
 {
-    *d = (decimal){ .negative = *text == '-' };
+    *d = (decimal) { .negative = *text == '-' };
     text += *text == '-' || *text == '+';
     d->digits = text;
     size_t count = 0;
@@ -117,7 +117,7 @@ static lth_status read_bound(const char *text, bool whole, bound *b, error *e)
 static lth_status read_interval(const char *part, size_t length, bool whole, interval *out, error *e)
 {
     char text[128];
-    *out = (interval){ 0 };
+    *out = (interval) { 0 };
     if (length >= sizeof text)
         return error_set(e, LTH_INVALID, "a range is longer than %zu bytes", sizeof text - 1);
     memcpy(text, part, length);

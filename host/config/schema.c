@@ -63,9 +63,9 @@ static const char *explained(const fill *f, const lth_option *o)
 static void report_value(const fill *f, const config_entry *entry, const lth_option *o, const char *why)
 {
     bool secret = o->flags & LTH_OPTION_SECRET;
-    size_t length = strlen(entry->value), shown = length > SHOWN ? str_utf8_prefix(entry->value, SHOWN) : length;
-    diagnostics_error(f->d, entry->file, entry->line, "[%s] %s = '%.*s%s' %s%s", f->title, entry->key,
-                      secret ? 3 : (int)shown, secret ? "***" : entry->value, !secret && shown < length ? "..." : "",
+    int shown = str_shown(entry->value, SHOWN);
+    diagnostics_error(f->d, entry->file, entry->line, "[%s] %s = '%.*s%s' %s%s", f->title, entry->key, secret ? 3 : shown,
+                      secret ? "***" : entry->value, !secret && entry->value[shown] ? "..." : "",
                       secret ? "is not a right value" : why, explained(f, o));
     const char *word = secret ? NULL : value_nearest_word(o, entry->value, &f->d->memory);
     if (word)
@@ -101,8 +101,8 @@ static void fill_option(const fill *f, const schema_part *part, const lth_option
     if (entry && !entry->broken && value_read(o, entry->value, entry->base_dir, field, f->memory, &e))
         report_value(f, entry, o, e.text);
     if (!entry && o->flags & LTH_OPTION_REQUIRED)
-        diagnostics_error(f->d, config_section_file(f->c, f->s), config_section_line(f->s), "[%s] needs '%s'%s", f->title, o->name,
-                          explained(f, o));
+        diagnostics_error(f->d, config_section_file(f->c, f->s), config_section_line(f->s), "[%s] needs '%s'%s", f->title,
+                          o->name, explained(f, o));
 }
 
 /* A key that no table takes: one that was removed, or a mistyped one. */

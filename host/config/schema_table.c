@@ -19,8 +19,7 @@ typedef struct row {
 static bool is_name(const char *name)
 {
     size_t n = name ? strlen(name) : 0;
-    return n && n <= NAME_LIMIT && name[0] >= 'a' && name[0] <= 'z' &&
-           strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
+    return n && n <= NAME_LIMIT && name[0] >= 'a' && name[0] <= 'z' && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
 static void check_name(const row *r, const char *const *taken, size_t taken_count)
@@ -89,7 +88,8 @@ lth_status schema_check_table(const lth_options *options, size_t instance_size, 
 {
     size_t before = d->error_count;
     if (options->count && (!options->at || options->stride < offsetof(lth_option, old_name)))
-        return diagnostics_error(d, NULL, 0, "%s: the table of options is not one: its rows have %u bytes", owner, options->stride);
+        return diagnostics_error(d, NULL, 0, "%s: the table of options is not one: its rows have %u bytes", owner,
+                                 options->stride);
     for (uint32_t i = 0; i < options->count; i++) {
         const row r = { options, schema_option(options, i), i, instance_size, owner, d };
         if (!r.o.name) {

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHOWN = 60 /* bytes of an element in a message */ };
+
 /* One scalar, or one element of a list. */
 typedef union scalar {
     int64_t i;
@@ -20,10 +22,14 @@ typedef union scalar {
 static lth_option_type element_type(lth_option_type type)
 {
     switch (type) {
-    case LTH_OPTION_INT_LIST: return LTH_OPTION_INT;
-    case LTH_OPTION_FLOAT_LIST: return LTH_OPTION_FLOAT;
-    case LTH_OPTION_STRING_LIST: return LTH_OPTION_STRING;
-    default: return type;
+    case LTH_OPTION_INT_LIST:
+        return LTH_OPTION_INT;
+    case LTH_OPTION_FLOAT_LIST:
+        return LTH_OPTION_FLOAT;
+    case LTH_OPTION_STRING_LIST:
+        return LTH_OPTION_STRING;
+    default:
+        return type;
     }
 }
 
@@ -86,10 +92,18 @@ static lth_status read_scalar(const lth_option *o, const char *text, const char 
 static void store(lth_option_type type, void *at, const scalar *value)
 {
     switch (type) {
-    case LTH_OPTION_INT: memcpy(at, &value->i, sizeof value->i); break;
-    case LTH_OPTION_FLOAT: memcpy(at, &value->f, sizeof value->f); break;
-    case LTH_OPTION_BOOL: memcpy(at, &value->b, sizeof value->b); break;
-    default: memcpy(at, &value->s, sizeof value->s); break;
+    case LTH_OPTION_INT:
+        memcpy(at, &value->i, sizeof value->i);
+        break;
+    case LTH_OPTION_FLOAT:
+        memcpy(at, &value->f, sizeof value->f);
+        break;
+    case LTH_OPTION_BOOL:
+        memcpy(at, &value->b, sizeof value->b);
+        break;
+    default:
+        memcpy(at, &value->s, sizeof value->s);
+        break;
     }
 }
 
@@ -127,7 +141,7 @@ static lth_status read_list(const lth_option *o, char *text, const char *base_di
         lth_status s = *element ? read_scalar(o, element, base_dir, &value, memory, e)
                                 : error_set(e, LTH_INVALID, "has nothing between two commas (write \"\" for an empty text)");
         if (s && *element)
-            return error_prefix(e, "is wrong in element %zu: '%.60s' ", i + 1, element);
+            return error_prefix(e, "is wrong in element %zu: '%.*s' ", i + 1, str_shown(element, SHOWN), element);
         if (s)
             return s;
         store(element_type(o->type), &elements[i], &value);

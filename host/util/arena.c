@@ -41,7 +41,7 @@ static struct arena_block *add_block(arena *a, size_t size, size_t alignment)
     struct arena_block *b = malloc(sizeof *b + room);
     if (!b)
         memory_exhausted(room);
-    *b = (struct arena_block){ .next = a->current ? a->current->next : NULL, .size = room };
+    *b = (struct arena_block) { .next = a->current ? a->current->next : NULL, .size = room };
     if (a->current)
         a->current->next = b;
     else
@@ -128,7 +128,7 @@ void arena_free(arena *a)
         next = b->next;
         free(b);
     }
-    *a = (arena){ 0 };
+    *a = (arena) { 0 };
 }
 
 size_t arena_size(const arena *a)

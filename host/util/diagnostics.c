@@ -9,7 +9,7 @@ static diagnostic *record(diagnostics *d, diagnostic_severity severity, const ch
 {
     d->at = memory_grow(d->at, &d->capacity, d->count + 1, sizeof *d->at);
     diagnostic *m = &d->at[d->count++];
-    *m = (diagnostic){ .severity = severity, .line = line, .file = arena_copy_text(&d->memory, file) };
+    *m = (diagnostic) { .severity = severity, .line = line, .file = arena_copy_text(&d->memory, file) };
     d->error_count += severity == DIAGNOSTIC_ERROR;
     return m;
 }
@@ -97,5 +97,5 @@ void diagnostics_free(diagnostics *d)
 {
     free(d->at);
     arena_free(&d->memory);
-    *d = (diagnostics){ 0 };
+    *d = (diagnostics) { 0 };
 }

@@ -36,7 +36,7 @@ static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const 
 static lth_status list_stream(DIR *stream, const char *path, file_names *out, error *e)
 {
     struct dirent *entry;
-    *out = (file_names){ 0 };
+    *out = (file_names) { 0 };
     for (errno = 0; (entry = readdir(stream)); errno = 0) {
         if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
             continue;
@@ -56,10 +56,9 @@ static lth_status list_stream(DIR *stream, const char *path, file_names *out, er
 
 lth_status file_list(const char *dir, file_names *out, error *e)
 {
-    *out = (file_names){ 0 };
+    *out = (file_names) { 0 };
     DIR *stream = opendir(dir);
-    return stream ? list_stream(stream, dir, out, e)
-                  : error_set(e, LTH_IO, "cannot list '%s': %s", dir, strerror(errno));
+    return stream ? list_stream(stream, dir, out, e) : error_set(e, LTH_IO, "cannot list '%s': %s", dir, strerror(errno));
 }
 
 void file_names_free(file_names *names)
@@ -67,7 +66,7 @@ void file_names_free(file_names *names)
     for (size_t i = 0; i < names->count; i++)
         free(names->at[i]);
     free(names->at);
-    *names = (file_names){ 0 };
+    *names = (file_names) { 0 };
 }
 
 static lth_status remove_failed(const char *path, error *e)

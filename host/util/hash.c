@@ -28,7 +28,7 @@ static uint64_t mix(uint64_t state, const unsigned char *block)
     return fold(load(block) ^ key_a ^ state, load(block + 8) ^ key_b) + (state << 1 | state >> 63);
 }
 
-void hash_start(hash *h, uint64_t seed) { *h = (hash){ .state = fold(seed ^ key_a, key_c) }; }
+void hash_start(hash *h, uint64_t seed) { *h = (hash) { .state = fold(seed ^ key_a, key_c) }; }
 
 void hash_bytes(hash *h, const void *data, size_t size)
 {

@@ -66,7 +66,7 @@ void *map_put(map *m, const char *key, void *value)
         rebuild(m);
     uint64_t hash = hash_of(key, strlen(key));
     m->entries = memory_grow(m->entries, &m->entry_capacity, m->used + 1, sizeof *m->entries);
-    m->entries[m->used++] = (map_entry){ .key = str_dup(key), .value = value, .hash = hash };
+    m->entries[m->used++] = (map_entry) { .key = str_dup(key), .value = value, .hash = hash };
     m->slots[find_slot(m, key, hash)] = (uint32_t)m->used;
     m->count++;
     return NULL;
@@ -79,7 +79,7 @@ void *map_remove(map *m, const char *key)
         return NULL;
     void *value = e->value;
     free(e->key);
-    *e = (map_entry){ 0 };
+    *e = (map_entry) { 0 };
     m->count--;
     return value;
 }
@@ -104,5 +104,5 @@ void map_free(map *m)
         free(m->entries[i].key);
     free(m->entries);
     free(m->slots);
-    *m = (map){ 0 };
+    *m = (map) { 0 };
 }

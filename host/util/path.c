@@ -57,10 +57,7 @@ lth_status path_real(const char *path, char **out, error *e)
     return *out ? LTH_OK : error_set(e, LTH_IO, "cannot find '%s': %s", path, strerror(errno));
 }
 
-lth_status path_of_program(char **out, error *e)
-{
-    return path_real("/proc/self/exe", out, e);
-}
+lth_status path_of_program(char **out, error *e) { return path_real("/proc/self/exe", out, e); }
 
 bool path_exists(const char *path)
 {

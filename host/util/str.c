@@ -61,7 +61,7 @@ char *str_take(str *s)
     reserve(s, 0);
     s->at[s->length] = 0;
     char *text = s->at;
-    *s = (str){ 0 };
+    *s = (str) { 0 };
     return text;
 }
 
@@ -75,7 +75,7 @@ void str_clear(str *s)
 void str_free(str *s)
 {
     free(s->at);
-    *s = (str){ 0 };
+    *s = (str) { 0 };
 }
 
 char *str_dup_part(const char *text, size_t length)
@@ -165,6 +165,12 @@ size_t str_utf8_prefix(const char *text, size_t size)
     while (at < size && (n = utf8_character((const unsigned char *)text + at, size - at)))
         at += n;
     return at;
+}
+
+int str_shown(const char *text, size_t limit)
+{
+    size_t size = strlen(text);
+    return (int)(size <= limit ? size : str_utf8_prefix(text, limit));
 }
 
 const char *str_double(double value, char out[STR_DOUBLE_SIZE])

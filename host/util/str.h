@@ -51,6 +51,9 @@ bool str_split(const char **rest, char separator, const char **part, size_t *len
  * forms, surrogates and values above U+10FFFF are not. */
 size_t str_utf8_prefix(const char *text, size_t size);
 
+/* How many bytes of the text to show where at most `limit` have room: no character is cut through. For "%.*s". */
+int str_shown(const char *text, size_t limit);
+
 /* A double as the shortest decimal that reads back to the same bits: "0.1", "1e-05", "inf", "nan". */
 enum { STR_DOUBLE_SIZE = 32 };
 const char *str_double(double value, char out[STR_DOUBLE_SIZE]);

@@ -57,7 +57,7 @@ static void *run(void *given)
 lth_status thread_start(thread *t, const char *name, void (*body)(void *), void *argument, error *e)
 {
     start *s = memory_new(sizeof *s);
-    *s = (start){ .body = body, .argument = argument };
+    *s = (start) { .body = body, .argument = argument };
     snprintf(s->name, sizeof s->name, "%.15s", name);
 
     /* The new thread inherits the mask. Faults stay unblocked: the kernel would kill without a report. */

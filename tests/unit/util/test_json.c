@@ -16,9 +16,18 @@ static double of_bits(uint64_t bits)
 Test(json, keeps_every_bit_of_a_double)
 {
     static const uint64_t fixed[] = {
-        0x7ff8000000000000, 0xfff8000000000000, 0x7ff8000000000001, 0x7ff0000000000001, /* NaNs, one of them signalling */
-        0x7ff0000000000000, 0xfff0000000000000, 0x8000000000000000, 0, 1, 0x3fb999999999999a,
-        0x7fefffffffffffff, 0x4340000000000001,
+        0x7ff8000000000000,
+        0xfff8000000000000,
+        0x7ff8000000000001,
+        0x7ff0000000000001, /* NaNs, one of them signalling */
+        0x7ff0000000000000,
+        0xfff0000000000000,
+        0x8000000000000000,
+        0,
+        1,
+        0x3fb999999999999a,
+        0x7fefffffffffffff,
+        0x4340000000000001,
     };
     uint64_t random = 99;
     for (int i = 0; i < 3000; i++) {
@@ -41,8 +50,16 @@ Test(json, keeps_every_bit_of_a_double)
 
 Test(json, takes_no_other_text_for_a_number)
 {
-    static const char *const words[] = { "1", "NaN", "Infinity", "nan:", "nan:0x0000000000000000", "nan:0x7ff0000000000000",
-                                         "nan:0x7ff800000000000", "nan:0x7ff80000000000000", "nan:0xzzzzzzzzzzzzzzzz", "" };
+    static const char *const words[] = { "1",
+                                         "NaN",
+                                         "Infinity",
+                                         "nan:",
+                                         "nan:0x0000000000000000",
+                                         "nan:0x7ff0000000000000",
+                                         "nan:0x7ff800000000000",
+                                         "nan:0x7ff80000000000000",
+                                         "nan:0xzzzzzzzzzzzzzzzz",
+                                         "" };
     double out = 5;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         json_t *text = json_string(words[i]);
@@ -59,8 +76,11 @@ Test(json, names_the_line_of_a_mistake)
 {
     static const struct {
         const char *text, *place;
-    } samples[] = { { "{\n \"a\": 1,\n \"b\": }", "s.json:3:" }, { "", "s.json:1:" }, { "{\"a\":1,\"a\":2}", "s.json:1: duplicate" },
-                    { "[1] 2", "s.json:1:" }, { "\"\xff\"", "s.json:1:" } };
+    } samples[] = { { "{\n \"a\": 1,\n \"b\": }", "s.json:3:" },
+                    { "", "s.json:1:" },
+                    { "{\"a\":1,\"a\":2}", "s.json:1: duplicate" },
+                    { "[1] 2", "s.json:1:" },
+                    { "\"\xff\"", "s.json:1:" } };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         json_t *out;
         error e = { 0 };
@@ -81,7 +101,8 @@ Test(json, renders_equal_values_to_equal_bytes)
         texts[i] = json_render(value, NULL);
         json_decref(value);
     }
-    cr_assert_str_eq(texts[0], "{\n  \"step\": 3,\n  \"list\": [\n    0.10000000000000001,\n    true\n  ],\n  \"name\": \"\xc3\xa9\"\n}\n");
+    cr_assert_str_eq(texts[0],
+                     "{\n  \"step\": 3,\n  \"list\": [\n    0.10000000000000001,\n    true\n  ],\n  \"name\": \"\xc3\xa9\"\n}\n");
     cr_assert_str_eq(texts[0], texts[1]);
     free(texts[0]);
     free(texts[1]);

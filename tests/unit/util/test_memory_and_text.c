@@ -109,7 +109,9 @@ Test(str, split_walks_all_parts_also_empty_ones)
         const char *text;
         size_t count;
         const char *joined;
-    } samples[] = { { "a,b,c", 3, "<a><b><c>" }, { "", 1, "<>" }, { ",", 2, "<><>" }, { "one", 1, "<one>" }, { "a,,b", 3, "<a><><b>" } };
+    } samples[] = {
+        { "a,b,c", 3, "<a><b><c>" }, { "", 1, "<>" }, { ",", 2, "<><>" }, { "one", 1, "<one>" }, { "a,,b", 3, "<a><><b>" }
+    };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         const char *rest = samples[i].text, *part;
         size_t n, count = 0;
@@ -128,12 +130,23 @@ Test(str, knows_well_formed_utf8)
         const char *text;
         size_t size, good;
     } samples[] = {
-        { "", 0, 0 }, { "abc", 3, 3 }, { "a\0b", 3, 3 }, { "\xc3\xa9", 2, 2 }, { "\xe2\x82\xac", 3, 3 }, { "\xf0\x9f\x98\x80", 4, 4 },
+        { "", 0, 0 },
+        { "abc", 3, 3 },
+        { "a\0b", 3, 3 },
+        { "\xc3\xa9", 2, 2 },
+        { "\xe2\x82\xac", 3, 3 },
+        { "\xf0\x9f\x98\x80", 4, 4 },
         { "\xf4\x8f\xbf\xbf", 4, 4 }, /* U+10FFFF */
-        { "a\xff", 2, 1 }, { "\xc3", 1, 0 }, { "\xc0\xaf", 2, 0 }, { "\xe0\x80\x80", 3, 0 },
+        { "a\xff", 2, 1 },
+        { "\xc3", 1, 0 },
+        { "\xc0\xaf", 2, 0 },
+        { "\xe0\x80\x80", 3, 0 },
         { "\xed\xa0\x80", 3, 0 },     /* a surrogate */
         { "\xf4\x90\x80\x80", 4, 0 }, /* above U+10FFFF */
-        { "\xf0\x80\x80\x80", 4, 0 }, { "\xe2\x82", 2, 0 }, { "\xe2\x28\xa1", 3, 0 }, { "\x80", 1, 0 },
+        { "\xf0\x80\x80\x80", 4, 0 },
+        { "\xe2\x82", 2, 0 },
+        { "\xe2\x28\xa1", 3, 0 },
+        { "\x80", 1, 0 },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
         cr_assert(str_utf8_prefix(samples[i].text, samples[i].size) == samples[i].good, "sample %zu", i);

@@ -132,10 +132,21 @@ Test(nearest, finds_what_was_meant_or_nothing)
     static const struct {
         const char *word, *meant;
     } samples[] = {
-        { "hiden", "hidden" },       { "hdiden", "hidden" },           { "Hidden", "hidden" },     { "droput", "dropout" },
-        { "weight-decay", "weight_decay" }, { "weigth_dacay", "weight_decay" }, { "lt", "lr" },    { "rl", "lr" },
-        { "momentun", "momentum" },  { "xyzzy", NULL },                { "", NULL },               { "ab", NULL },
-        { "epochs", NULL },          { "patienec", "patience" },       { "uses", "use" },
+        { "hiden", "hidden" },
+        { "hdiden", "hidden" },
+        { "Hidden", "hidden" },
+        { "droput", "dropout" },
+        { "weight-decay", "weight_decay" },
+        { "weigth_dacay", "weight_decay" },
+        { "lt", "lr" },
+        { "rl", "lr" },
+        { "momentun", "momentum" },
+        { "xyzzy", NULL },
+        { "", NULL },
+        { "ab", NULL },
+        { "epochs", NULL },
+        { "patienec", "patience" },
+        { "uses", "use" },
     };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         const char *found = nearest(samples[i].word, names, sizeof names / sizeof *names);

@@ -77,8 +77,8 @@ Test(clock, writes_utc_and_durations)
     static const struct {
         double seconds;
         const char *text;
-    } samples[] = { { 0.35, "0.35 s" }, { 12.44, "12.4 s" }, { 59.96, "1 min 00 s" }, { 185, "3 min 05 s" }, { 3599.6, "1 h 00 min" },
-                    { 7620, "2 h 07 min" }, { -1, "0.00 s" } };
+    } samples[] = { { 0.35, "0.35 s" },       { 12.44, "12.4 s" },    { 59.96, "1 min 00 s" }, { 185, "3 min 05 s" },
+                    { 3599.6, "1 h 00 min" }, { 7620, "2 h 07 min" }, { -1, "0.00 s" } };
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
         cr_assert_str_eq(clock_duration(samples[i].seconds, text), samples[i].text);
 }
