@@ -26,7 +26,8 @@ typedef struct lth_node {
 } lth_node;
 
 enum {
-    LTH_NODE_GUARD = 1 /* an ASSERT that the host placed: non-finite gradients */
+    LTH_NODE_GUARD = 1,   /* an ASSERT that the host placed: non-finite gradients */
+    LTH_NODE_GRADIENT = 2 /* made by differentiation: its site is that of the op it belongs to. For messages alone */
 };
 
 typedef struct lth_value {

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/nonfinite.c: where a non-finite gradient came from.
+ *
+ * The step is run again without its effects, a kernel a node, every value kept. Then the way back is walked from the check
+ * that failed, along operands that are not finite: the first op on it whose result is not finite though its operands are is the
+ * one to blame; a leaf on it means that data or state was bad already. Infinities that lead nowhere (masks) are not met. */
+#include "engine/internal.h"
+#include "engine/op_table.h"
+#include "util/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct search {
+    engine *engine;
+    plan *plan;
+    graph clean; /* the plan's graph without effects: those have no results, so values keep their ids */
+    lth_plan *run;
+    bool *bad; /* by value: not finite, and on the way */
+} search;
+
+typedef struct range {
+    double low, high;   /* of the finite elements */
+    int64_t not_finite; /* how many are not */
+} range;
+
+static range range_of(const search *s, uint32_t value)
+{
+    range r = { INFINITY, -INFINITY, 0 };
+    const lth_shape *shape = graph_shape(&s->clean, value);
+    const engine_options *o = &s->engine->options;
+    const void *data = lth_dtype_is_float(shape->dtype) ? o->accelerator->value_data(o->accelerator_self, s->run, value) : NULL;
+    for (int64_t i = 0, n = data ? lth_shape_count(shape) : 0; i < n; i++) {
+        double x = engine_element(data, shape->dtype, i);
+        if (!isfinite(x)) {
+            r.not_finite++;
+            continue;
+        }
+        r.low = x < r.low ? x : r.low;
+        r.high = x > r.high ? x : r.high;
+    }
+    return r;
+}
+
+/* Compiles and runs the graph for its values. */
+static bool run_for_values(search *s, const lth_bindings *bindings)
+{
+    const engine_options *o = &s->engine->options;
+    const graph *in = &s->plan->graph;
+    uint32_t *map = memory_new(in->value_count * sizeof *map + 1);
+    graph_copy_frame(in, &s->clean);
+    s->clean.output_count = 0;
+    for (uint32_t i = 0; i < in->node_count; i++)
+        if (in->nodes[i].value_count > 0)
+            graph_copy_node(in, i, &s->clean, map);
+    free(map);
+    lth_graph view;
+    graph_view(&s->clean, &view);
+    lth_compile_args args = { .struct_size = sizeof args, .flags = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL, .graph = &view };
+    if (o->accelerator->compile(o->accelerator_self, &args, &s->run))
+        return false;
+    lth_run_result result = { .struct_size = sizeof result, .failed_node = LTH_NO_VALUE };
+    return o->accelerator->run(o->accelerator_self, s->run, bindings, &result) == LTH_OK;
+}
+
+/* Marks what is not finite on the way back from `value`; returns the first node, in the order of the step, that has none such
+ * among its operands: where it began. */
+static uint32_t find_origin(search *s, uint32_t value)
+{
+    uint32_t origin = LTH_NO_VALUE;
+    s->bad[value] = true;
+    for (uint32_t i = s->clean.node_count; i-- > 0;) {
+        const lth_node *n = &s->clean.nodes[i];
+        bool on_the_way = false, operand_bad = false;
+        for (uint32_t k = 0; k < n->value_count; k++)
+            on_the_way = on_the_way || s->bad[n->first_value + k];
+        for (uint32_t k = 0; on_the_way && k < n->operand_count; k++) {
+            uint32_t operand = s->clean.operands[n->first_operand + k];
+            s->bad[operand] = s->bad[operand] || range_of(s, operand).not_finite > 0;
+            operand_bad = operand_bad || s->bad[operand];
+        }
+        if (on_the_way && !operand_bad)
+            origin = i;
+    }
+    return origin;
+}
+
+/* The author's op that a node of the backward pass was derived from. */
+static const char *forward_op(const search *s, const lth_site *site)
+{
+    const graph *record = &s->plan->record;
+    for (uint32_t i = 0; i < record->node_count; i++) {
+        const lth_site *other = &record->sites[record->nodes[i].site];
+        const op_info *info = op_find(record->nodes[i].op);
+        if (other->line == site->line && other->file == site->file && info && info->gradient && record->nodes[i].op != LTH_OP_EXPAND)
+            return info->name;
+    }
+    return NULL;
+}
+
+static void tell_leaf(const search *s, const lth_node *n, error *e)
+{
+    const graph *in = &s->clean;
+    const void *at = in->attributes + n->attributes;
+    range r = range_of(s, n->first_value);
+    if (n->op == LTH_OP_INPUT) {
+        uint32_t slot = ((const lth_attr_slot *)at)->slot;
+        const char *name = slot < s->plan->field_count ? s->engine->step.args.fields[slot].name : "(a value of an earlier segment)";
+        error_set(e, LTH_CHECK, "field '%s' of the batch holds %lld non-finite elements", name, (long long)r.not_finite);
+    } else if (n->op == LTH_OP_STATE) {
+        const lth_attr_state *state = at;
+        const char *name = state_name_at(s->engine, state->arena, state->offset);
+        error_set(e, LTH_CHECK, "'%s' held %lld non-finite elements before this step", name ? name : s->engine->state.arenas[state->arena].name,
+                  (long long)r.not_finite);
+    } else {
+        const lth_site *site = &in->sites[n->site];
+        error_set(e, LTH_CHECK, "the number given at %s:%u is not finite", site->file, site->line);
+    }
+}
+
+static void tell_op(const search *s, const lth_node *n, error *e)
+{
+    const graph *in = &s->clean;
+    const lth_site *site = &in->sites[n->site];
+    const op_info *info = op_find(n->op);
+    const char *forward = n->flags & LTH_NODE_GRADIENT ? forward_op(s, site) : NULL;
+    str text = { 0 };
+    str_printf(&text, "the first non-finite value came from `%s`", info ? info->name : "?");
+    if (n->flags & LTH_NODE_GRADIENT)
+        str_printf(&text, " in the gradient of %s%s%s at %s:%u", forward ? "`" : "what is", forward ? forward : "", forward ? "`" : "", site->file,
+                   site->line);
+    else
+        str_printf(&text, " at %s:%u", site->file, site->line);
+    for (uint32_t i = 0; i < n->operand_count && i < 4; i++) {
+        range r = range_of(s, in->operands[n->first_operand + i]);
+        if (r.low <= r.high)
+            str_printf(&text, "%s operand %u is in [%.6g, %.6g]", i ? "," : ";", i + 1, r.low, r.high);
+    }
+    error_set(e, LTH_CHECK, "%s", str_text(&text));
+    str_free(&text);
+}
+
+void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_t guard, error *e)
+{
+    search s = { .engine = g, .plan = p };
+    graph_init(&s.clean);
+    s.bad = memory_new(p->graph.value_count + 1);
+    /* The guard asserts ALL_FINITE of a vector. */
+    const graph *in = &p->graph;
+    const lth_node *all_finite = &in->nodes[in->values[in->operands[in->nodes[guard].first_operand]].node];
+    if (run_for_values(&s, bindings) && all_finite->operand_count == 1) {
+        uint32_t origin = find_origin(&s, in->operands[all_finite->first_operand]);
+        const lth_node *n = origin == LTH_NO_VALUE ? NULL : &s.clean.nodes[origin];
+        if (n && n->op < LTH_OP_NEG)
+            tell_leaf(&s, n, e);
+        else if (n)
+            tell_op(&s, n, e);
+    }
+    if (s.run && g->options.accelerator->release)
+        g->options.accelerator->release(g->options.accelerator_self, s.run);
+    graph_free(&s.clean);
+    free(s.bad);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/run.c: running a plan, and what to say when it fails. */
+#include "engine/internal.h"
+
+#include <string.h>
+
+const void *plan_value(engine *g, const plan *p, uint32_t value)
+{
+    return p->eager ? eager_value(p->eager, value) : g->options.accelerator->value_data(g->options.accelerator_self, p->compiled, value);
+}
+
+/* Points the plan's inputs at the batch and at what earlier segments kept. */
+static bool bind_inputs(engine *g, plan *p, error *e)
+{
+    const engine_step *s = &g->step;
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        p->inputs[i] = s->args.fields[i].data;
+        if (!p->inputs[i] && s->fields[i] != LTH_NO_VALUE && lth_shape_count(&s->args.fields[i].shape) > 0) {
+            error_set(e, LTH_INVALID, "field '%s' of the batch has no data", s->args.fields[i].name);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < p->kept_count; i++)
+        p->inputs[p->field_count + i] = plan_value(g, s->segments[p->kept[i].segment].plan, p->kept[i].value);
+    return true;
+}
+
+static lth_status explain(engine *g, plan *p, const lth_bindings *bindings, const lth_run_result *result, lth_status status, error *e)
+{
+    if (result->failed_node >= p->graph.node_count)
+        return error_set(e, status, "accelerator '%s' failed: %s", g->options.accelerator->id,
+                         result->message[0] ? result->message : "it does not say why");
+    const lth_node *n = &p->graph.nodes[result->failed_node];
+    const lth_site *s = &p->graph.sites[n->site];
+    if (n->op != LTH_OP_ASSERT) {
+        const op_info *info = op_find(n->op);
+        return error_set(e, status, "%s at %s:%u: %s", info ? info->name : "an op", s->file, s->line, result->message);
+    }
+    const lth_attr_text *text = (const void *)(p->graph.attributes + n->attributes);
+    if (!(n->flags & LTH_NODE_GUARD))
+        return error_set(e, LTH_CHECK, "assertion failed at %s:%u: %.64s", s->file, s->line, text->text);
+    error why = { 0 };
+    nonfinite_explain(g, p, bindings, result->failed_node, &why);
+    return error_set(e, LTH_CHECK, "%.64s%s%s", text->text, why.status ? ": " : "", why.text);
+}
+
+lth_status plan_run(engine *g, plan *p, void *const *outputs, error *e)
+{
+    if (p->record_scalars)
+        memcpy(p->scalars, g->trace.scalars, p->record_scalars * sizeof *p->scalars);
+    if (!bind_inputs(g, p, e))
+        return e->status;
+    lth_bindings bindings = {
+        .struct_size = sizeof bindings, .inputs = p->inputs, .outputs = outputs, .arenas = g->state.memory, .scalars = p->scalars,
+        .seed = g->options.seed, .step = g->step.args.step, .stream = g->step.args.stream, .print = engine_print, .print_context = g,
+    };
+    lth_run_result result;
+    result.struct_size = sizeof result;
+    result.failed_node = LTH_NO_VALUE;
+    result.message[0] = '\0';
+    lth_status status = p->eager ? eager_run(g, p->eager, &bindings, &result)
+                                 : g->options.accelerator->run(g->options.accelerator_self, p->compiled, &bindings, &result);
+    return status ? explain(g, p, &bindings, &result, status, e) : LTH_OK;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/strategy.c: lth_graph_builder_api: a strategy writes a step's graph anew. */
+#include "engine/internal.h"
+#include "engine/op_table.h"
+
+#include <string.h>
+
+typedef struct builder {
+    lth_graph_builder head; /* first, so that an lth_graph_builder is one */
+    const graph *in;
+    graph *out;
+    error error;
+} builder;
+
+/* A leaf's shape is not in its attributes: it must be a leaf of the graph that is rewritten. */
+static const lth_shape *leaf_shape(const graph *in, uint32_t op, const void *attributes, uint32_t size)
+{
+    for (uint32_t i = 0; i < in->node_count; i++) {
+        const lth_node *n = &in->nodes[i];
+        if (n->op == op && n->attributes_size == size && memcmp(in->attributes + n->attributes, attributes, size) == 0)
+            return graph_shape(in, n->first_value);
+    }
+    return NULL;
+}
+
+static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size,
+                     uint32_t site)
+{
+    builder *b = (builder *)h;
+    const lth_site *s = site < b->in->site_count ? &b->in->sites[site] : NULL;
+    uint32_t place = graph_site(b->out, s ? s->file : "strategy", s ? s->line : 0);
+    for (uint32_t i = 0; i < count; i++)
+        if (operands[i] == LTH_NO_VALUE)
+            return LTH_NO_VALUE;
+    const op_info *info = op_find(op);
+    if (!info || info->shape)
+        return graph_emit(b->out, op, operands, count, attributes, size, place, &b->error);
+    const lth_shape *shape = leaf_shape(b->in, op, attributes, size);
+    if (shape)
+        return graph_append(b->out, op, NULL, 0, attributes, size, place, shape, 1);
+    error_set(&b->error, LTH_INVALID, "%s: a strategy can only use the leaves of the graph that it rewrites", info->name);
+    return LTH_NO_VALUE;
+}
+
+static const lth_graph_builder_api api = { .struct_size = sizeof(lth_graph_builder_api), .emit = emit };
+
+bool engine_transform(engine *g, const graph *in, graph *out, error *e)
+{
+    builder b = { .head = { &api }, .in = in, .out = out };
+    lth_graph view;
+    graph_view(in, &view);
+    lth_status status = g->options.strategy->transform(g->options.strategy_self, &view, &b.head);
+    if (b.error.status)
+        error_set(e, b.error.status, "strategy '%s': %s", g->options.strategy->id, b.error.text);
+    else if (status)
+        error_set(e, status, "strategy '%s' cannot serve this step", g->options.strategy->id);
+    return !b.error.status && !status;
+}
