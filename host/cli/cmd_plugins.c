@@ -89,8 +89,14 @@ static void show_one(const registry_component *c, str *out)
                m->license[0] ? m->license : "no licence given", c->plugin->dir);
     if (c->plugin->problem)
         str_printf(out, "; it cannot be used: %s\n", c->plugin->problem);
+    if (c->kind->trainer_key) {
+        str_printf(out, "[trainer]\n%s = %s\n", c->kind->trainer_key, c->id);
+        if (!c->options.count)
+            return;
+        str_append_char(out, '\n');
+    }
     char *title = c->kind->many ? str_format("%s.%s", c->kind->section, c->id) : str_dup(c->kind->section);
-    option_show(out, title, c->kind->many ? NULL : c->id, &c->options);
+    option_show(out, title, c->kind->many || c->kind->trainer_key ? NULL : c->id, &c->options);
     free(title);
 }
 

@@ -14,13 +14,14 @@ typedef struct kind_slot {
 } kind_slot;
 
 typedef struct kind {
-    const char *name;      /* "model": in messages, on the command line */
-    const char *interface; /* "model/1": in descriptors and manifests */
-    const char *section;   /* of the run file: "model", "data", "callback" */
-    bool many;             /* a run may have several: [callback.NAME] */
-    uint32_t size;         /* of this host's table */
-    uint32_t hooks;        /* offset of the table's `const lth_hooks *`; 0: none */
-    uint32_t score;        /* offset of the table's int32_t score; 0: none */
+    const char *name;        /* "model": in messages, on the command line */
+    const char *interface;   /* "model/1": in descriptors and manifests */
+    const char *section;     /* of the run file: "model", "data", "callback" */
+    bool many;               /* a run may have several: [callback.NAME] */
+    const char *trainer_key; /* the key of [trainer] that names it; NULL: its section does, by `use` */
+    uint32_t size;           /* of this host's table */
+    uint32_t hooks;          /* offset of the table's `const lth_hooks *`; 0: none */
+    uint32_t score;          /* offset of the table's int32_t score; 0: none */
     kind_slot required[KIND_MAX_REQUIRED]; /* ends with a name of NULL */
 } kind;
 
