@@ -45,7 +45,7 @@ static bool shape_float(op_shapes *s) { return op_needs_float(s, 0) && shape_red
 static bool shape_extremum(op_shapes *s)
 {
     const lth_attr_reduce *a = s->attributes;
-    if (!shape_reduce(s))
+    if (!op_needs_number(s, 0) || !shape_reduce(s))
         return false;
     return reduced_count(s->operands[0], a->axes) > 0 || lth_shape_count(&s->results[0]) == 0 ||
            op_refuse(s, "a reduction of %s over no elements has no value", op_shape_text(s->operands[0]).text);
@@ -57,7 +57,7 @@ static bool shape_arg(op_shapes *s)
 {
     lth_attr_axis *a = s->attributes;
     const lth_shape *x = s->operands[0];
-    if (!op_axis(s, &a->axis, x->rank))
+    if (!op_needs_number(s, 0) || !op_axis(s, &a->axis, x->rank))
         return false;
     s->results[0] = without_axes(x, 1u << a->axis, false);
     s->results[0].dtype = LTH_I64;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * engine/op_samples.c: from the tables (op_samples_*.c) to graphs and values. */
+#include "engine/op_samples.h"
+#include "engine/op_samples_tables.h"
+#include "engine/op_table.h"
+
+#include <lthost/random.h>
+#include <string.h>
+
+/* ---- Which ---- */
+
+static uint32_t rows_of(const sample_table *t, uint32_t op, uint32_t wanted, const op_sample **out)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->count; i++)
+        if (t->rows[i].op == op && n++ == wanted)
+            *out = &t->rows[i];
+    return n;
+}
+
+static const sample_range *range_of(uint32_t op)
+{
+    for (uint32_t i = 0; i < sample_ranges_count; i++)
+        if (sample_ranges[i].op == op)
+            return &sample_ranges[i];
+    return NULL;
+}
+
+/* A form is for ops of as many operands. */
+static uint32_t forms_of(const sample_range *range, uint32_t wanted, const op_sample **out)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < sample_forms.count; i++)
+        if (sample_forms.rows[i].count == range->count && n++ == wanted)
+            *out = &sample_forms.rows[i];
+    return n;
+}
+
+uint32_t op_sample_count(uint32_t op)
+{
+    const op_sample *ignored = NULL;
+    const sample_range *range = range_of(op);
+    return (range ? forms_of(range, 0, &ignored) : 0) + rows_of(&sample_rows, op, 0, &ignored) +
+           rows_of(&sample_rows_nn, op, 0, &ignored);
+}
+
+op_sample op_sample_at(uint32_t op, uint32_t index)
+{
+    const op_sample *row = NULL;
+    const sample_range *range = range_of(op);
+    uint32_t forms = range ? forms_of(range, index, &row) : 0;
+    if (index < forms) {
+        op_sample s = *row;
+        s.op = op;
+        for (uint32_t i = 0; i < s.count; i++)
+            s.operands[i].low = range->ends[i][0], s.operands[i].high = range->ends[i][1];
+        return s;
+    }
+    index -= forms;
+    uint32_t rows = rows_of(&sample_rows, op, index, &row);
+    if (index >= rows)
+        rows_of(&sample_rows_nn, op, index - rows, &row);
+    return row ? *row : (op_sample) { 0 };
+}
+
+/* ---- Values ---- */
+
+lth_shape op_sample_input(const op_sample *s, uint32_t operand, lth_dtype floating)
+{
+    const op_operand *o = &s->operands[operand];
+    lth_shape shape = { o->dtype ? o->dtype : floating, o->rank, { 0 } };
+    for (int32_t i = 0; i < o->rank; i++)
+        shape.dim[i] = o->dim[o->layout == OP_PERMUTED ? o->rank - 1 - i : i];
+    if (o->layout == OP_SLICED)
+        shape.dim[o->rank - 1] = 2 * shape.dim[o->rank - 1] + 1;
+    return shape;
+}
+
+static double drawn(const op_sample *s, uint32_t operand, bool whole, int64_t element, int64_t count)
+{
+    const op_operand *o = &s->operands[operand];
+    double low = o->low, high = o->high, u;
+    if (low == 0 && high == 0)
+        low = -2, high = 2;
+    lth_philox words = lth_philox_at(0x5a3b1e, (uint32_t)element, s->op, operand, s->count);
+    u = lth_philox_uniform(words.word[0]);
+    if (whole)
+        return low + floor(u * (high - low + 1));
+    if (s->flags & OP_SAMPLE_DISTINCT) { /* a shuffle of multiples of 1/2: 7 has no factor in common with the counts in use */
+        int64_t place = (element * 7 + 3) % count;
+        return 0.5 * (double)(place - count / 2) + 1.0 / 4096;
+    }
+    return (4 * floor((low + u * (high - low)) * 1024) + 1 + 2 * (operand & 1)) / 4096;
+}
+
+static void store(lth_dtype dtype, void *out, int64_t i, double x)
+{
+    switch (dtype) {
+    case LTH_F32: ((float *)out)[i] = (float)x; break;
+    case LTH_F64: ((double *)out)[i] = x; break;
+    case LTH_I64: ((int64_t *)out)[i] = (int64_t)x; break;
+    case LTH_I32: ((int32_t *)out)[i] = (int32_t)x; break;
+    case LTH_I8: ((int8_t *)out)[i] = (int8_t)x; break;
+    case LTH_U8: ((uint8_t *)out)[i] = (uint8_t)x; break;
+    case LTH_BOOL: ((uint8_t *)out)[i] = x > 0; break;
+    default: break;
+    }
+}
+
+void op_sample_fill(const op_sample *s, uint32_t operand, lth_dtype floating, void *out)
+{
+    const op_operand *o = &s->operands[operand];
+    lth_shape shape = op_sample_input(s, operand, floating);
+    bool whole = !lth_dtype_is_float(shape.dtype) && shape.dtype != LTH_BOOL;
+    int64_t count = lth_shape_count(&shape);
+    for (int64_t i = 0; i < count; i++)
+        store(shape.dtype, out, i, o->list ? o->list[i % o->list_count] : drawn(s, operand, whole, i, count));
+}
+
+/* ---- Graphs ---- */
+
+static uint32_t lay_out(const op_operand *o, graph *g, uint32_t x, error *e)
+{
+    if (o->layout == OP_PERMUTED) {
+        lth_attr_dims a = { o->rank, 0, { 0 } };
+        for (int32_t i = 0; i < o->rank; i++)
+            a.dim[i] = o->rank - 1 - i;
+        return graph_emit(g, LTH_OP_PERMUTE, &x, 1, &a, sizeof a, 0, e);
+    }
+    if (o->layout == OP_SLICED) {
+        lth_attr_slice a = { { 0 }, { 0 }, { 0 } };
+        for (int32_t i = 0; i < o->rank; i++)
+            a.length[i] = o->dim[i], a.step[i] = 1;
+        a.start[o->rank - 1] = 1;
+        a.step[o->rank - 1] = 2;
+        return graph_emit(g, LTH_OP_SLICE, &x, 1, &a, sizeof a, 0, e);
+    }
+    return x;
+}
+
+uint32_t op_sample_emit(const op_sample *s, graph *g, lth_dtype floating, uint32_t *operands, error *e)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        lth_attr_slot slot = { i, 0 };
+        lth_shape shape = op_sample_input(s, i, floating);
+        uint32_t x = graph_append(g, LTH_OP_INPUT, NULL, 0, &slot, sizeof slot, 0, &shape, 1);
+        operands[i] = lay_out(&s->operands[i], g, x, e);
+    }
+    const op_info *info = op_find(s->op);
+    op_attributes a = s->attributes;
+    bool shaped = s->op == LTH_OP_IOTA || s->op == LTH_OP_UNIFORM || s->op == LTH_OP_NORMAL; /* the shape comes first in both */
+    if (shaped && a.shape.shape.dtype == LTH_DTYPE_NONE)
+        a.shape.shape.dtype = floating;
+    if (s->op == LTH_OP_CAST && a.cast.dtype == LTH_DTYPE_NONE)
+        a.cast.dtype = floating;
+    return graph_emit_broadcast(g, s->op, operands, s->count, &a, info->attributes_size, 0, e);
+}
