@@ -7,11 +7,12 @@
  *     themselves again in the handler: so nothing is cut off that a quote protects;
  *   - a value longer than inih's line goes in pieces, as continuation lines; the handler puts them together;
  *   - sections are announced, and their names kept, by the reader: inih cuts them at 49 bytes and skips empty ones. */
-#include "ini.h"
+#include "config/ini.h"
 #include "quote.h"
 #include "util/file.h"
 #include "util/map.h"
-#include <ini.h>
+#include <ini.h> /* inih's */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,7 +201,7 @@ static char *take_line(reader *r)
 }
 
 /* As much of the unsent value as inih's line takes, behind `head`. */
-static char *send(reader *r, const char *head, char *line, int room)
+static char *feed(reader *r, const char *head, char *line, int room)
 {
     size_t used = strlen(head), left = (size_t)room - used - INIH_LINE_END, n = r->unsent.length - r->sent;
     if (n > left)
@@ -209,7 +210,8 @@ static char *send(reader *r, const char *head, char *line, int room)
     if (n)
         memcpy(line + used, r->unsent.at + r->sent, n);
     swap_characters(line + used, n, shielded, shield);
-    memcpy(line + used + n, "\n", 2);
+    line[used + n] = '\n';
+    line[used + n + 1] = 0;
     r->sent += n;
     return line;
 }
@@ -223,7 +225,7 @@ static char *next_line(char *line, int room, void *stream)
         return NULL;
     }
     if (r->sent < r->unsent.length)
-        return send(r, " ", line, room);
+        return feed(r, " ", line, room);
     str_clear(&r->unsent);
     r->sent = 0;
 
@@ -232,26 +234,25 @@ static char *next_line(char *line, int room, void *stream)
         return NULL;
     char *text = skip_blanks(whole), *sign = equals_sign(text);
     if (*text == ';' || *text == '#')
-        return send(r, "", line, room); /* an empty line; a list may go on after a comment */
+        return feed(r, "", line, room); /* an empty line; a list may go on after a comment */
     if (*text == '[')
         read_section(r, text);
     else if (sign) {
         if (read_key(r, text, sign)) {
             char head[INI_NAME_LIMIT + 4];
-            memcpy(head, str_text(&r->key), r->key.length);
-            memcpy(head + r->key.length, " = ", 4);
-            return send(r, head, line, room);
+            snprintf(head, sizeof head, "%s = ", str_text(&r->key));
+            return feed(r, head, line, room);
         }
     } else if (*text && text > whole && r->continuable) {
         cut_comment(text);
         str_printf(&r->unsent, " %s", str_trim(text));
-        return send(r, " ", line, room);
+        return feed(r, " ", line, room);
     } else {
         finish_item(r);
         if (*text)
             mistake(r, "expected 'key = value' or '[section]' and not '%.*s'", str_shown(text, SHOWN), text);
     }
-    return send(r, "", line, room);
+    return feed(r, "", line, room);
 }
 
 /* inih's handler: a piece of the current value. `section` and, in a further piece, `key` may be cut: ours are not. */

@@ -72,11 +72,11 @@ void quote_escape(str *out, const char *text)
     size_t size = strlen(text), good = str_utf8_prefix(text, size);
     for (size_t i = 0; i < size; i++) {
         const char *known = strchr(escaped, text[i]);
-        if (i >= good && (good = i + str_utf8_prefix(text + i, size - i)) == i)
-            str_printf(out, "\\x%02x", (unsigned char)text[i]);
-        else if (known)
+        if (i >= good) /* go on behind bytes that are not UTF-8 */
+            good = i + str_utf8_prefix(text + i, size - i);
+        if (known)
             str_printf(out, "\\%c", escapes[known - escaped]);
-        else if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        else if (i >= good || (unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             str_printf(out, "\\x%02x", (unsigned char)text[i]);
         else
             str_append_char(out, text[i]);

@@ -176,7 +176,7 @@ int str_shown(const char *text, size_t limit)
 const char *str_double(double value, char out[STR_DOUBLE_SIZE])
 {
     if (isnan(value))
-        return strcpy(out, "nan");
+        return memcpy(out, "nan", sizeof "nan");
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, STR_DOUBLE_SIZE, "%.*g", digits, value);
         if (strtod(out, NULL) == value)

@@ -141,12 +141,18 @@ Test(file, goes_on_after_short_and_interrupted_writes)
     cr_assert(!pipe(ends));
     enum { SIZE = 1 << 20 };
     pid_t parent = getpid(), child = fork();
-    if (!child) { /* reads slowly and disturbs */
+    if (!child) { /* disturbs while the pipe is full, and only then reads */
         close(ends[1]);
-        char piece[4096];
+        static char piece[1 << 16];
         size_t total = 0;
-        for (ssize_t n; (n = read(ends[0], piece, sizeof piece)) > 0; total += (size_t)n)
-            kill(parent, SIGUSR1);
+        for (ssize_t n = 1; n > 0; total += (size_t)n) {
+            for (int k = 0; k < 2; k++) { /* the first makes the write a short one, the second finds nothing written */
+                usleep(2000);
+                kill(parent, SIGUSR1);
+            }
+            usleep(2000);
+            n = read(ends[0], piece, sizeof piece);
+        }
         _exit(total == SIZE ? 0 : 1);
     }
     struct sigaction action = { .sa_handler = nothing }; /* without SA_RESTART */

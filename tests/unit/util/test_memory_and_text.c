@@ -34,7 +34,11 @@ Test(arena, uses_its_blocks_again_after_a_reset)
 {
     arena a = { 0 };
     size_t size = 0;
+    void *first = NULL;
     for (int round = 0; round < 5; round++) {
+        void *at = arena_alloc(&a, 1);
+        cr_assert(!first || at == first, "round %d began elsewhere", round);
+        first = at;
         for (size_t i = 0; i < 300; i++) {
             int *n = arena_array(&a, i, sizeof *n);
             for (size_t k = 0; k < i; k++)
