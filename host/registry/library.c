@@ -65,6 +65,8 @@ lth_status library_check_trust(const char *path, error *e)
     struct stat s;
     if (stat(path, &s) != 0)
         return error_set(e, LTH_IO, "cannot open '%s': %s", path, strerror(errno));
+    if (!S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode)) /* a pipe would hold up everything that reads it */
+        return error_set(e, LTH_INVALID, "'%s' is neither a file nor a folder", path);
     if (s.st_uid != 0 && s.st_uid != geteuid())
         return error_set(e, LTH_INVALID, "'%s' belongs to user %u, neither to root nor to you: plugins of others are not loaded",
                          path, (unsigned)s.st_uid);

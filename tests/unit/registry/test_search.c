@@ -173,6 +173,16 @@ Test(search, what_belongs_to_somebody_else_is_not_loaded)
     registry_free(r);
 }
 
+Test(search, a_pipe_in_the_place_of_a_manifest_holds_nothing_up)
+{
+    const char *dir = help_dir();
+    cr_assert_eq(mkfifo(help_path(made(dir, "pipe"), MANIFEST_FILE), 0600), 0);
+    registry *r = help_open(dir, NULL);
+    size_t count;
+    ASSERT_SAYS(registry_plugins(r, &count)[0]->problem, "neither a file nor a folder");
+    registry_free(r);
+}
+
 Test(search, a_folder_that_was_named_and_is_not_there_is_an_error)
 {
     const char *dir = help_path(help_dir(), "nowhere");
