@@ -184,9 +184,9 @@ static lth_status on_train_epoch_end(void *self, lth_trainer *t)
     lth_progress p = lth_trainer_progress(t);
     s->last = new_text(0);
     describe_training(s, t, &p, p.batch_idx + 1, false, &s->last);
-    if (s->terminal)
+    if (s->terminal && redraw_is_due(s))
         draw_training(s, t, &p);
-    else if (line_is_due(s, &p))
+    else if (!s->terminal && line_is_due(s, &p))
         print_last(s, t);
     return LTH_OK;
 }
