@@ -66,8 +66,10 @@ void describe_cause(engine *g, const plan *p)
     uint32_t most = 0;
     for (size_t i = 0; i < g->cache.count; i++) {
         const plan *q = g->cache.plans[i];
-        uint32_t common = strcmp(q->hook, p->hook) == 0 && q->segment == p->segment ? common_nodes(&p->record, &q->record) : 0;
-        if (strcmp(q->hook, p->hook) == 0 && q->segment == p->segment && (!nearest || common > most)) {
+        if (strcmp(q->hook, p->hook) != 0 || q->segment != p->segment)
+            continue;
+        uint32_t common = common_nodes(&p->record, &q->record);
+        if (!nearest || common > most || (common == most && q->used > nearest->used)) {
             nearest = q;
             most = common;
         }

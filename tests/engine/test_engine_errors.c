@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What goes wrong in a step is told with the author's place, and changes nothing. */
+#include "engine_fixture.h"
+#include "engine/internal.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <string.h>
+
+static rig r;
+
+static void says(const char *part)
+{
+    cr_assert(strstr(r.e.text, part), "'%s' is not in: %s", part, r.e.text);
+}
+
+static char here[64];
+/* Remembers the line that follows, as a message would name it. */
+static const char *next_line(int line)
+{
+    snprintf(here, sizeof here, "test_engine_errors.c:%d", line + 1);
+    return here;
+}
+
+Test(engine_errors, a_shape_error_names_op_shapes_and_place_and_the_first_one_wins)
+{
+    rig_open(&r, NULL);
+    lth_trace *t = rig_begin(&r, NULL);
+    lth_tensor loss = rig_loss(&r, t), x = engine_input(r.g, "x", RIG_HERE);
+    next_line(__LINE__);
+    lth_tensor bad = lth_matmul(x, x);
+    lth_tensor worse = lth_add(bad, lth_reshape(x, 7)); /* poison passes on; nothing crashes */
+    cr_assert_eq(lth_rank(worse), 0);
+    cr_assert_eq(lth_dim(worse, 0), 0);
+    cr_assert_neq(t->api->status(t), LTH_OK);
+    engine_output(r.g, lth_add(worse, loss), RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says(here);
+    says("matmul");
+    says("(8, 3)");
+    cr_assert_null(strstr(r.e.text, "reshape"));
+    rig_train(&r, NULL); /* the next step is not harmed */
+    rig_close(&r);
+}
+
+static lth_tensor kept;
+
+Test(engine_errors, a_tensor_of_an_earlier_step_is_named_with_both_places)
+{
+    rig_open(&r, NULL);
+    lth_trace *t = rig_begin(&r, &(rig_recipe){ .step = 17 });
+    int made = __LINE__ + 1;
+    kept = lth_square(rig_loss(&r, t));
+    cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+    t = rig_begin(&r, &(rig_recipe){ .step = 18 });
+    lth_tensor loss = rig_loss(&r, t);
+    next_line(__LINE__);
+    lth_tensor bad = lth_add(loss, kept);
+    engine_output(r.g, bad, RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says(here);
+    says("operand 2");
+    says("training_step of step 17");
+    char place[64];
+    snprintf(place, sizeof place, "test_engine_errors.c:%d", made);
+    says(place);
+    says("buffer");
+    /* Long ago, and after an abandoned step. */
+    rig_begin(&r, NULL);
+    engine_abandon(r.g);
+    for (int i = 0; i < 3; i++)
+        rig_train(&r, NULL);
+    rig_begin(&r, NULL);
+    lth_neg(kept);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("of an earlier step");
+    rig_close(&r);
+}
+
+Test(engine_errors, an_op_between_steps_is_reported_by_the_next_step)
+{
+    rig_open(&r, NULL);
+    lth_trace *t = rig_begin(&r, NULL);
+    lth_tensor loss = rig_loss(&r, t);
+    cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+    next_line(__LINE__);
+    lth_neg(loss);
+    rig_begin(&r, NULL);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says(here);
+    says("outside of a step");
+    rig_train(&r, NULL);
+    rig_close(&r);
+}
+
+Test(engine_errors, nothing_and_strangers_are_refused_as_operands)
+{
+    rig other;
+    rig_open(&r, NULL);
+    rig_open(&other, NULL);
+    lth_tensor stranger = rig_loss(&other, rig_begin(&other, NULL));
+    lth_trace *t = rig_begin(&r, NULL);
+    lth_tensor never, loss = rig_loss(&r, t);
+    memset(&never, 0, sizeof never);
+    lth_add(loss, never);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("operand 2 has no value");
+    rig_begin(&r, NULL);
+    loss = rig_loss(&r, t);
+    lth_add(loss, stranger);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("another trace");
+    rig_begin(&r, NULL);
+    engine_input(r.g, "z", RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("no field 'z'; it has 'x', 'y'");
+    rig_begin(&r, NULL);
+    loss = rig_loss(&r, t);
+    lth_parameter_value(loss, ((lth_parameter){ 0, 0 }));
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("never made");
+    rig_begin(&r, NULL);
+    loss = rig_loss(&r, t);
+    lth_buffer_value(loss, ((lth_buffer){ 9, 0 }));
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("another model");
+    rig_begin(&r, NULL);
+    loss = rig_loss(&r, t);
+    lth_assign(r.seen, engine_input(r.g, "x", RIG_HERE));
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("buffer 'seen' is f32 (), the value is f32 (8, 3)");
+    rig_close(&r);
+    rig_close(&other);
+}
+
+Test(engine_errors, hosts_ops_are_not_for_plugins_and_a_loss_is_one_number)
+{
+    rig_open(&r, NULL);
+    const uint32_t forbidden[] = { LTH_OP_STATE, LTH_OP_ASSIGN, LTH_OP_OUTPUT, LTH_OP_UPDATE, LTH_OP_SCALAR, TRACE_OP_CLIP, 99999, 13 };
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
+        lth_trace *t = rig_begin(&r, NULL);
+        lth_attr_state at = { 0, 0, 0 };
+        lth_tensor loss = rig_loss(&r, t);
+        t->api->emit(t, forbidden[i], &loss, 1, &at, sizeof at, LTH_HERE);
+        cr_assert_eq(rig_end(&r), LTH_INVALID, "op %u", forbidden[i]);
+        says("not one that a plugin records");
+    }
+    lth_trace *t = rig_begin(&r, NULL);
+    rig_loss(&r, t);
+    const lth_tensor *gradients;
+    uint32_t count;
+    cr_assert_neq(engine_gradients(r.g, 0, engine_input(r.g, "x", RIG_HERE), &gradients, &count, RIG_HERE), LTH_OK);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("it is f32 (8, 3)");
+    rig_close(&r);
+}
+
+Test(engine_errors, an_assertion_that_does_not_hold_commits_nothing)
+{
+    rig_open(&r, NULL);
+    uint64_t before = rig_state_hash(&r);
+    for (int round = 0; round < 2; round++) {
+        lth_trace *t = rig_begin(&r, NULL);
+        lth_tensor loss = rig_loss(&r, t);
+        const lth_tensor *gradients;
+        uint32_t count;
+        engine_gradients(r.g, 0, loss, &gradients, &count, RIG_HERE);
+        engine_update(r.g, 0, gradients, &(engine_update_args){ .divisor = 1 }, RIG_HERE);
+        lth_assign(r.seen, lth_add(lth_buffer_value(loss, r.seen), 1));
+        next_line(__LINE__);
+        lth_assert(lth_gt(loss, 1e6), "losses are large");
+        cr_assert_eq(rig_end(&r), LTH_CHECK);
+        says(here);
+        says("losses are large");
+    }
+    cr_assert_eq(rig_state_hash(&r), before);
+    rig_close(&r);
+}
+
+Test(engine_errors, a_non_finite_gradient_leaves_state_alone_and_names_the_op_behind_it)
+{
+    const rig_setup setups[] = { { 0 }, { .eager = true }, { .optimizers = 2 } };
+    for (int k = 0; k < 3; k++) {
+        rig_open(&r, &setups[k]);
+        rig_train(&r, &(rig_recipe){ .guard = true });
+        uint64_t before = rig_state_hash(&r);
+        lth_trace *t = rig_begin(&r, NULL);
+        lth_tensor loss = rig_loss(&r, t);
+        lth_tensor zero = lth_mul(loss, 0);
+        next_line(__LINE__);
+        lth_tensor bad = lth_ln(zero);
+        const lth_tensor *gradients;
+        uint32_t count;
+        engine_gradients(r.g, 0, lth_add(loss, bad), &gradients, &count, RIG_HERE);
+        engine_update(r.g, 0, gradients, &(engine_update_args){ .divisor = 1, .guard = true }, RIG_HERE);
+        cr_assert_eq(rig_end(&r), LTH_CHECK);
+        says("non-finite gradient");
+        says("in the gradient of `log`");
+        says(here);
+        cr_assert_eq(rig_state_hash(&r), before);
+        rig_train(&r, &(rig_recipe){ .guard = true });
+        rig_close(&r);
+    }
+}
+
+Test(engine_errors, data_and_parameters_that_were_bad_before_are_named)
+{
+    rig_open(&r, NULL);
+    float good = r.x[4];
+    r.x[4] = NAN;
+    cr_assert_eq(rig_step(&r, &(rig_recipe){ .guard = true }), LTH_CHECK);
+    says("field 'x' of the batch holds 1 non-finite");
+    r.x[4] = good;
+    float weights[RIG_OUT * RIG_IN] = { 0 };
+    weights[2] = INFINITY;
+    cr_assert_eq(engine_tensor_set(r.g, 0, weights, &r.e), LTH_INVALID - LTH_INVALID);
+    cr_assert_eq(rig_step(&r, &(rig_recipe){ .guard = true }), LTH_CHECK);
+    says("'one.weight' held 1 non-finite");
+    rig_close(&r);
+}
+
+Test(engine_errors, a_non_finite_micro_batch_is_found_when_it_is_accumulated)
+{
+    rig_open(&r, &(rig_setup){ .accumulate = true });
+    rig_train(&r, &(rig_recipe){ .accumulate = true, .guard = true });
+    uint64_t before = rig_state_hash(&r);
+    r.x[4] = NAN;
+    cr_assert_eq(rig_step(&r, &(rig_recipe){ .accumulate = true, .guard = true, .add_accumulated = true }), LTH_CHECK);
+    says("field 'x'");
+    cr_assert_eq(rig_state_hash(&r), before);
+    rig_close(&r);
+}
+
+Test(engine_errors, a_run_time_failure_names_op_and_place)
+{
+    const rig_setup setups[] = { { 0 }, { .eager = true } };
+    for (int k = 0; k < 2; k++) {
+        rig_open(&r, &setups[k]);
+        rig_begin(&r, NULL);
+        lth_tensor x = engine_input(r.g, "x", RIG_HERE), index = lth_cast(lth_scalar(x, 12), LTH_I64);
+        next_line(__LINE__);
+        lth_tensor row = lth_gather(x, index);
+        engine_output(r.g, row, RIG_HERE);
+        cr_assert_neq(rig_end(&r), LTH_OK);
+        says("gather at ");
+        says(here);
+        says("12");
+        rig_close(&r);
+    }
+}
+
+Test(engine_errors, recording_alone_finds_shape_errors_without_an_accelerator)
+{
+    rig_open(&r, &(rig_setup){ .check_only = true, .accumulate = true });
+    cr_assert_eq(rig_step(&r, &(rig_recipe){ .record_only = true, .guard = true, .clip_norm = 1 }), LTH_OK, "%s", r.e.text);
+    cr_assert_eq(rig_step(&r, &(rig_recipe){ .record_only = true, .accumulate = true, .divisor = 2 }), LTH_OK, "%s", r.e.text);
+    rig_begin(&r, &(rig_recipe){ .record_only = true });
+    lth_tensor x = engine_input(r.g, "x", RIG_HERE);
+    cr_assert_eq(lth_item(lth_sum(x)), 0, "a read gives zeros");
+    lth_add(x, engine_input(r.g, "y", RIG_HERE));
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("(8, 3)");
+    cr_assert_eq(rig_step(&r, NULL), LTH_UNSUPPORTED);
+    says("only be recorded");
+    cr_assert_eq(engine_tensor_get(r.g, 0, NULL, &r.e), LTH_INVALID);
+    rig_close(&r);
+}
+
+/* ---- Optimizers that are wrong ---- */
+
+static lth_status forgets(void *self, lth_update *u)
+{
+    (void)self, (void)u;
+    return LTH_OK;
+}
+
+static lth_status misshapes(void *self, lth_update *u)
+{
+    (void)self;
+    lth_update_set_parameter(u, lth_sum(lth_update_parameter(u)));
+    return LTH_OK;
+}
+
+static lth_status bakes(void *self, lth_update *u)
+{
+    (void)self;
+    lth_update_set_parameter(u, lth_mul(lth_update_parameter(u), lth_hyper(u, struct rig_sgd, velocity)));
+    return LTH_OK;
+}
+
+static lth_status reads(void *self, lth_update *u)
+{
+    (void)self;
+    lth_update_set_parameter(u, lth_mul(lth_update_parameter(u), lth_item(lth_sum(lth_update_parameter(u)))));
+    return LTH_OK;
+}
+
+static lth_status leaks(void *self, lth_update *u)
+{
+    (void)self;
+    if (lth_is_none(kept) || kept.trace != lth_update_gradient(u).trace)
+        kept = lth_neg(lth_update_gradient(u));
+    lth_update_set_parameter(u, lth_add(lth_update_parameter(u), lth_sum(kept)));
+    return LTH_OK;
+}
+
+Test(engine_errors, a_wrong_rule_of_an_optimizer_is_told_by_its_name)
+{
+    const struct { lth_status (*update)(void *, lth_update *); const char *says; } wrong[] = {
+        { forgets, "optimizer 'sgd': its rule never called lth_update_set_parameter" },
+        { misshapes, "sets the parameter to f32 (); it must be f32 (4, 3)" },
+        { bakes, "no numeric option with LTH_OPTION_HYPER" },
+        { reads, "it cannot read values" },
+        { leaks, "is of an earlier use of this optimizer's rule" },
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        lth_optimizer rule = rig_sgd_each;
+        rule.update = wrong[i].update;
+        kept = lth_none();
+        rig_open(&r, &(rig_setup){ .rule = &rule });
+        uint64_t before = rig_state_hash(&r);
+        cr_assert_neq(rig_step(&r, NULL), LTH_OK);
+        says(wrong[i].says);
+        cr_assert_eq(rig_state_hash(&r), before);
+        rig_close(&r);
+    }
+}
+
+/* ---- What is shown ---- */
+
+Test(engine_errors, prints_come_in_order_and_long_tensors_are_cut)
+{
+    rig_open(&r, NULL);
+    rig_begin(&r, &(rig_recipe){ .batch = 2 });
+    lth_tensor x = engine_input(r.g, "x", RIG_HERE);
+    lth_shape shape = { LTH_I64, 1, { 2000 } }, small = { LTH_F32, 2, { 2, 3 } };
+    lth_print("small", lth_iota(x, &small, 1));
+    lth_print("long", lth_iota(x, &shape, 0));
+    lth_print("yes", lth_lt(lth_scalar(x, 1), 2));
+    cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+    cr_assert_str_eq(str_text(&r.printed), "small: f32 (2, 3)\n[[0 1 2]\n [0 1 2]]\n"
+                                           "long: i64 (2000) [0 1 2 ... 1997 1998 1999]\nyes: true\n");
+    rig_close(&r);
+}
+
+static void collect(void *context, const char *text) { str_printf(context, "%s\n", text); }
+
+Test(engine_errors, a_described_plan_shows_ops_places_memory_and_parameters)
+{
+    str text = { 0 };
+    rig_open(&r, NULL);
+    engine_describe(r.g, collect, &text);
+    cr_assert_str_eq(str_text(&text), "no step has run yet\n");
+    rig_train(&r, &(rig_recipe){ .guard = true });
+    str_clear(&text);
+    engine_describe(r.g, collect, &text);
+    const char *parts[] = { "training_step: ", " kernels", "MFLOP", "working memory", "21 parameters, 21 of them trained", "matmul",
+                            "engine_fixture.c:", "'sgd/one.weight/velocity'", "gradient of ", "kernels:" };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        cr_assert(strstr(str_text(&text), parts[i]), "'%s' is not in:\n%s", parts[i], str_text(&text));
+    str_free(&text);
+    rig_close(&r);
+}
