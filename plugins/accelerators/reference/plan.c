@@ -34,7 +34,7 @@ static bool choose_kernels(lth_plan *p, accel_error *e)
         p->max_operands = n->operand_count > p->max_operands ? n->operand_count : p->max_operands;
         if (has_no_kernel(n->op))
             continue;
-        p->kernels[i] = ref_find(n->op, dtype);
+        p->kernels[i] = plain_find(n->op, dtype);
         if (!p->kernels[i]) {
             e->node = i;
             snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name, lth_dtype_name(dtype));

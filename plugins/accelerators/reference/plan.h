@@ -3,15 +3,14 @@
 #ifndef REFERENCE_PLAN_H
 #define REFERENCE_PLAN_H
 
-#include "kernel.h"
-
 #include <lthost/accel/ops.h>
+#include <lthost/accel/plain/kernel.h>
 #include <lthost/accel/plan_memory.h>
 
 struct lth_plan {
     lth_graph *graph;
     uint32_t flags, max_operands;
-    ref_kernel *kernels;   /* by node; NULL: bound memory, or an effect of the commit */
+    plain_kernel *kernels; /* by node; NULL: bound memory, or an effect of the commit */
     void **data;           /* by value: its elements; of bound leaves set by each run */
     void **staging;        /* by node: where an ASSIGN whose value is state keeps it while others are written; or NULL */
     uint8_t *infinite;     /* by value, LTH_COMPILE_CHECK_FINITE: whether it has an infinity that was given */

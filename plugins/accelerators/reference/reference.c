@@ -41,7 +41,7 @@ static bool supports(void *self, uint32_t op, lth_dtype dtype)
     case LTH_OP_ASSIGN:
     case LTH_OP_OUTPUT:
     case LTH_OP_PRINT: return lth_dtype_size(dtype) != 0;
-    default: return ref_find(op, dtype) != NULL;
+    default: return plain_find(op, dtype) != NULL;
     }
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A run: leaves are bound, nodes run in order, and only when all have succeeded do effects take place. */
-#include "convert.h"
 #include "plan.h"
 
+#include <lthost/accel/plain/convert.h>
 #include <math.h>
 #include <string.h>
 
@@ -61,7 +61,7 @@ static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *resul
         const lth_shape *s = &lth_graph_value(g, v)->shape;
         p->infinite[v] = false;
         for (int64_t i = 0, count = lth_dtype_is_float(s->dtype) ? lth_shape_count(s) : 0; i < count; i++) {
-            double x = ref_load_float(s->dtype, p->data[v], i);
+            double x = plain_load_float(s->dtype, p->data[v], i);
             if (isfinite(x))
                 continue;
             if (isnan(x) || !given) {
@@ -79,12 +79,12 @@ static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lt
 {
     const lth_graph *g = p->graph;
     const lth_node *n = lth_graph_node(g, node);
-    char message[REF_MESSAGE] = "";
+    char message[PLAIN_MESSAGE] = "";
     if (!p->kernels[node])
         return n->value_count ? bind_leaf(p, node, b, result) : LTH_OK;
     for (uint32_t i = 0; i < n->operand_count; i++)
         p->operands[i] = p->data[lth_node_operand(g, n, i)];
-    ref_call call = { g, n, p->operands, p->data + n->first_value, b, message };
+    plain_call call = { g, n, p->operands, p->data + n->first_value, b, message };
     return p->kernels[node](&call) ? LTH_OK : fail(result, node, message);
 }
 

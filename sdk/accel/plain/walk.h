@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A walk: where the elements of a strided view lie, in row-major order of its dimensions. Offsets count elements. */
-#ifndef REFERENCE_WALK_H
-#define REFERENCE_WALK_H
+#ifndef ACCEL_PLAIN_WALK_H
+#define ACCEL_PLAIN_WALK_H
 
 #include <lthost/base.h>
 
-typedef struct ref_walk {
+typedef struct plain_walk {
     int32_t rank;
     int64_t start;
     int64_t dim[LTH_MAX_RANK], stride[LTH_MAX_RANK];
-} ref_walk;
+} plain_walk;
 
 /* Strides of a dense row-major array. */
-static inline void ref_strides(const lth_shape *s, int64_t *stride)
+static inline void plain_strides(const lth_shape *s, int64_t *stride)
 {
     int64_t n = 1;
     for (int32_t a = s->rank - 1; a >= 0; a--) {
@@ -22,7 +22,7 @@ static inline void ref_strides(const lth_shape *s, int64_t *stride)
 }
 
 /* Appends an inner axis; one that continues the axis before it is merged into that. */
-static inline void ref_walk_axis(ref_walk *w, int64_t dim, int64_t stride)
+static inline void plain_walk_axis(plain_walk *w, int64_t dim, int64_t stride)
 {
     int32_t last = w->rank - 1;
     if (dim == 1)
@@ -37,7 +37,7 @@ static inline void ref_walk_axis(ref_walk *w, int64_t dim, int64_t stride)
 }
 
 /* The offset of element i, which must exist. */
-static inline int64_t ref_walk_at(const ref_walk *w, int64_t i)
+static inline int64_t plain_walk_at(const plain_walk *w, int64_t i)
 {
     int64_t at = w->start;
     for (int32_t a = w->rank - 1; a > 0; a--) {

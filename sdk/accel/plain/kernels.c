@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel.h"
 
-ref_kernel ref_find(uint32_t code, lth_dtype dtype)
+plain_kernel plain_find(uint32_t code, lth_dtype dtype)
 {
-    static const ref_family *const families[] = { &ref_leaf_ops,   &ref_pointwise_ops, &ref_shape_ops,
-                                                  &ref_reduce_ops, &ref_index_ops,     &ref_network_ops };
+    static const plain_family *const families[] = { &plain_leaf_ops,   &plain_pointwise_ops, &plain_shape_ops,
+                                                  &plain_reduce_ops, &plain_index_ops,     &plain_network_ops };
     if (dtype >= LTH_DTYPE_COUNT)
         return NULL;
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)

@@ -2,10 +2,10 @@
  * A template (each_float.h): linear algebra and the ops of neural networks. */
 
 /* (..., M, K) (..., K, N) -> (..., M, N). Products are summed in double, so that f32 has one rounding. */
-static bool NAME(matmul)(const ref_call *c)
+static bool NAME(matmul)(const plain_call *c)
 {
-    const lth_attr_matmul *t = ref_attributes(c);
-    const lth_shape *a = ref_in(c, 0), *y = ref_out(c, 0);
+    const lth_attr_matmul *t = plain_attributes(c);
+    const lth_shape *a = plain_in(c, 0), *y = plain_out(c, 0);
     int64_t M = y->dim[y->rank - 2], N = y->dim[y->rank - 1], K = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     int64_t a_m = t->transpose_a ? 1 : K, a_k = t->transpose_a ? M : 1;
     int64_t b_k = t->transpose_b ? 1 : N, b_n = t->transpose_b ? K : 1;
@@ -39,13 +39,13 @@ static T NAME(row_sum)(const T *x, int64_t C, int64_t stride, T *shift)
 }
 
 /* exp(x) / sum(exp(x)), or its logarithm. */
-static bool NAME(softmax_rows)(const ref_call *c, bool logarithm)
+static bool NAME(softmax_rows)(const plain_call *c, bool logarithm)
 {
-    ref_reduction r = ref_reduction_of_axis(c);
+    plain_reduction r = plain_reduction_of_axis(c);
     int64_t stride = r.reduced.rank ? r.reduced.stride[0] : 1;
     for (int64_t o = 0; o < r.outer; o++) {
-        const T *x = (const T *)c->in[0] + ref_walk_at(&r.kept, o);
-        T *y = (T *)c->out[0] + ref_walk_at(&r.kept, o), shift;
+        const T *x = (const T *)c->in[0] + plain_walk_at(&r.kept, o);
+        T *y = (T *)c->out[0] + plain_walk_at(&r.kept, o), shift;
         T sum = NAME(row_sum)(x, r.inner, stride, &shift), log_sum = M(log)(sum);
         for (int64_t i = 0; i < r.inner * stride; i += stride)
             y[i] = logarithm ? x[i] - shift - log_sum : M(exp)(x[i] - shift) / sum;
@@ -53,37 +53,37 @@ static bool NAME(softmax_rows)(const ref_call *c, bool logarithm)
     return true;
 }
 
-static bool NAME(softmax)(const ref_call *c) { return NAME(softmax_rows)(c, false); }
-static bool NAME(log_softmax)(const ref_call *c) { return NAME(softmax_rows)(c, true); }
+static bool NAME(softmax)(const plain_call *c) { return NAME(softmax_rows)(c, false); }
+static bool NAME(log_softmax)(const plain_call *c) { return NAME(softmax_rows)(c, true); }
 
 /* (logits (N, C), target (N)) -> loss (N), log-sum-exp (N) */
-static bool NAME(cross_entropy)(const ref_call *c)
+static bool NAME(cross_entropy)(const plain_call *c)
 {
-    const lth_shape *x = ref_in(c, 0), *target = ref_in(c, 1);
+    const lth_shape *x = plain_in(c, 0), *target = plain_in(c, 1);
     T *loss = c->out[0], *lse = c->out[1], shift;
     int64_t N = x->dim[0], C = x->dim[1];
-    if (!ref_index_check(c, "target", C))
+    if (!plain_index_check(c, "target", C))
         return false;
     for (int64_t n = 0; n < N; n++) {
         const T *row = (const T *)c->in[0] + n * C;
         lse[n] = M(log)(NAME(row_sum)(row, C, 1, &shift)) + shift;
-        loss[n] = lse[n] - row[ref_index(target->dtype, c->in[1], n)];
+        loss[n] = lse[n] - row[plain_index(target->dtype, c->in[1], n)];
     }
     return true;
 }
 
 /* (logits (N, C), target (N), log-sum-exp (N), d loss (N)) -> (softmax - one hot) d loss */
-static bool NAME(cross_entropy_grad)(const ref_call *c)
+static bool NAME(cross_entropy_grad)(const plain_call *c)
 {
-    const lth_shape *x = ref_in(c, 0), *target = ref_in(c, 1);
+    const lth_shape *x = plain_in(c, 0), *target = plain_in(c, 1);
     const T *lse = c->in[2], *d_loss = c->in[3];
     int64_t N = x->dim[0], C = x->dim[1];
-    if (!ref_index_check(c, "target", C))
+    if (!plain_index_check(c, "target", C))
         return false;
     for (int64_t n = 0; n < N; n++) {
         const T *row = (const T *)c->in[0] + n * C;
         T *y = (T *)c->out[0] + n * C;
-        int64_t right = ref_index(target->dtype, c->in[1], n);
+        int64_t right = plain_index(target->dtype, c->in[1], n);
         for (int64_t i = 0; i < C; i++)
             y[i] = (M(exp)(row[i] - lse[n]) - (i == right)) * d_loss[n];
     }
@@ -91,10 +91,10 @@ static bool NAME(cross_entropy_grad)(const ref_call *c)
 }
 
 /* (x, eps) -> (x - mean) / sqrt(var + eps), 1 / sqrt(var + eps) over the last axes; the variance is the biased one. */
-static bool NAME(layer_norm)(const ref_call *c)
+static bool NAME(layer_norm)(const plain_call *c)
 {
-    const lth_attr_axis *a = ref_attributes(c);
-    const lth_shape *s = ref_in(c, 0);
+    const lth_attr_axis *a = plain_attributes(c);
+    const lth_shape *s = plain_in(c, 0);
     T eps = *(const T *)c->in[1], *rstd = c->out[1];
     int64_t K = 1, rows = 1;
     for (int32_t d = 0; d < s->rank; d++)

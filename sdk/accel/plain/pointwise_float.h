@@ -32,23 +32,23 @@ UNARY(gelu_tanh, x *(T)0.5 * (1 + M(tanh)((T)0.79788456080286535588 * (x + (T)0.
 BINARY(div, T, a / b)
 BINARY(pow, T, M(pow)(a, b))
 
-static bool NAME(isfinite)(const ref_call *c)
+static bool NAME(isfinite)(const plain_call *c)
 {
     const T *x = c->in[0];
     uint8_t *y = c->out[0];
-    for (int64_t i = 0, n = ref_count(c); i < n; i++)
+    for (int64_t i = 0, n = plain_count(c); i < n; i++)
         y[i] = isfinite(x[i]) != 0;
     return true;
 }
 
 /* (x, p): x / (1 - p) where the uniform number is at least p. */
-static bool NAME(dropout)(const ref_call *c)
+static bool NAME(dropout)(const plain_call *c)
 {
-    const lth_attr_random *a = ref_attributes(c);
+    const lth_attr_random *a = plain_attributes(c);
     const lth_bindings *b = c->bindings;
     const T *x = c->in[0], p = *(const T *)c->in[1];
     T *y = c->out[0];
-    for (int64_t i = 0, n = ref_count(c); i < n; i++)
+    for (int64_t i = 0, n = plain_count(c); i < n; i++)
         y[i] = (T)lth_random_uniform(b->seed, a->id, b->step, b->stream, i) >= p ? x[i] / (1 - p) : 0;
     return true;
 }

@@ -49,7 +49,7 @@ static float float_of_f16(uint16_t h)
     return float_of_bits(sign | (exponent + 112) << 23 | mantissa << 13);
 }
 
-double ref_load_float(lth_dtype t, const void *data, int64_t i)
+double plain_load_float(lth_dtype t, const void *data, int64_t i)
 {
     switch (t) {
     case LTH_F32: return ((const float *)data)[i];
@@ -60,7 +60,7 @@ double ref_load_float(lth_dtype t, const void *data, int64_t i)
     }
 }
 
-int64_t ref_load_integer(lth_dtype t, const void *data, int64_t i)
+int64_t plain_load_integer(lth_dtype t, const void *data, int64_t i)
 {
     switch (t) {
     case LTH_I64: return ((const int64_t *)data)[i];
@@ -72,7 +72,7 @@ int64_t ref_load_integer(lth_dtype t, const void *data, int64_t i)
     }
 }
 
-void ref_store_integer(lth_dtype t, void *data, int64_t i, int64_t x)
+void plain_store_integer(lth_dtype t, void *data, int64_t i, int64_t x)
 {
     switch (t) {
     case LTH_F32: ((float *)data)[i] = (float)x; break;
@@ -93,7 +93,7 @@ static double clamped(double x, double low, double high)
     return isnan(x) ? 0 : x < low ? low : x > high ? high : x;
 }
 
-void ref_store_float(lth_dtype t, void *data, int64_t i, double x)
+void plain_store_float(lth_dtype t, void *data, int64_t i, double x)
 {
     switch (t) {
     case LTH_F32: ((float *)data)[i] = (float)x; break;
