@@ -80,7 +80,7 @@ static double drawn(const op_sample *s, uint32_t operand, bool whole, int64_t el
 {
     const op_operand *o = &s->operands[operand];
     double low = o->low, high = o->high, u;
-    if (low == 0 && high == 0)
+    if (!whole && low == 0 && high == 0)
         low = -2, high = 2;
     lth_philox words = lth_philox_at(0x5a3b1e, (uint32_t)element, s->op, operand, s->count);
     u = lth_philox_uniform(words.word[0]);
@@ -93,28 +93,17 @@ static double drawn(const op_sample *s, uint32_t operand, bool whole, int64_t el
     return (4 * floor((low + u * (high - low)) * 1024) + 1 + 2 * (operand & 1)) / 4096;
 }
 
-static void store(lth_dtype dtype, void *out, int64_t i, double x)
-{
-    switch (dtype) {
-    case LTH_F32: ((float *)out)[i] = (float)x; break;
-    case LTH_F64: ((double *)out)[i] = x; break;
-    case LTH_I64: ((int64_t *)out)[i] = (int64_t)x; break;
-    case LTH_I32: ((int32_t *)out)[i] = (int32_t)x; break;
-    case LTH_I8: ((int8_t *)out)[i] = (int8_t)x; break;
-    case LTH_U8: ((uint8_t *)out)[i] = (uint8_t)x; break;
-    case LTH_BOOL: ((uint8_t *)out)[i] = x > 0; break;
-    default: break;
-    }
-}
-
-void op_sample_fill(const op_sample *s, uint32_t operand, lth_dtype floating, void *out)
+void op_sample_values(const op_sample *s, uint32_t operand, lth_dtype floating, double *out)
 {
     const op_operand *o = &s->operands[operand];
     lth_shape shape = op_sample_input(s, operand, floating);
     bool whole = !lth_dtype_is_float(shape.dtype) && shape.dtype != LTH_BOOL;
     int64_t count = lth_shape_count(&shape);
-    for (int64_t i = 0; i < count; i++)
-        store(shape.dtype, out, i, o->list ? o->list[i % o->list_count] : drawn(s, operand, whole, i, count));
+    for (int64_t i = 0; i < count; i++) {
+        out[i] = o->list ? o->list[i % o->list_count] : drawn(s, operand, whole, i, count);
+        if (shape.dtype == LTH_BOOL)
+            out[i] = out[i] > 0;
+    }
 }
 
 /* ---- Graphs ---- */
@@ -138,14 +127,11 @@ static uint32_t lay_out(const op_operand *o, graph *g, uint32_t x, error *e)
     return x;
 }
 
-uint32_t op_sample_emit(const op_sample *s, graph *g, lth_dtype floating, uint32_t *operands, error *e)
+uint32_t op_sample_emit(const op_sample *s, graph *g, lth_dtype floating, const uint32_t *inputs, error *e)
 {
-    for (uint32_t i = 0; i < s->count; i++) {
-        lth_attr_slot slot = { i, 0 };
-        lth_shape shape = op_sample_input(s, i, floating);
-        uint32_t x = graph_append(g, LTH_OP_INPUT, NULL, 0, &slot, sizeof slot, 0, &shape, 1);
-        operands[i] = lay_out(&s->operands[i], g, x, e);
-    }
+    uint32_t operands[OP_SAMPLE_OPERANDS];
+    for (uint32_t i = 0; i < s->count; i++)
+        operands[i] = lay_out(&s->operands[i], g, inputs[i], e);
     const op_info *info = op_find(s->op);
     op_attributes a = s->attributes;
     bool shaped = s->op == LTH_OP_IOTA || s->op == LTH_OP_UNIFORM || s->op == LTH_OP_NORMAL; /* the shape comes first in both */

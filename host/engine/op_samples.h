@@ -22,7 +22,7 @@ typedef struct op_operand {
     lth_dtype dtype; /* NONE: the floating type that the test asks for */
     int32_t rank;
     int64_t dim[LTH_MAX_RANK];
-    double low, high;   /* drawn within; both 0: -2 to 2. Integers: whole numbers, both ends included */
+    double low, high;   /* drawn within; both 0: -2 to 2. Integers: whole numbers, both ends included, 0 too */
     const double *list; /* else these, over and over */
     uint32_t list_count;
     op_layout layout;
@@ -61,10 +61,10 @@ op_sample op_sample_at(uint32_t op, uint32_t index);
 
 /* The shape of what has to be bound to input `operand`: not the operand's own where a layout makes it. */
 lth_shape op_sample_input(const op_sample *s, uint32_t operand, lth_dtype floating);
-/* Fills such an input, dense. The dtypes are f32, f64, bool and the integers. */
-void op_sample_fill(const op_sample *s, uint32_t operand, lth_dtype floating, void *out);
-/* Appends inputs 0..count-1, what their layouts want, and the op; operands: the values that the op was given before they
- * were broadcast (OP_SAMPLE_OPERANDS long). Returns the first result, LTH_NO_VALUE with the message in `e`. */
-uint32_t op_sample_emit(const op_sample *s, graph *g, lth_dtype floating, uint32_t *operands, error *e);
+/* Its elements, dense, as doubles that its dtype holds exactly (but for a few listed ones in f32). */
+void op_sample_values(const op_sample *s, uint32_t operand, lth_dtype floating, double *out);
+/* Appends what layouts want, and the op. inputs: values of the shapes of op_sample_input. Returns the first result,
+ * LTH_NO_VALUE with the message in `e`. */
+uint32_t op_sample_emit(const op_sample *s, graph *g, lth_dtype floating, const uint32_t *inputs, error *e);
 
 #endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ops_support.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floating)
+{
+    const op_info *info = op_find(sample->op);
+    *c = (op_case){ .b = b, .sample = *sample, .result_count = info->results };
+    snprintf(c->name, sizeof c->name, "%s, %s", info->name, sample->name);
+    bench_reset(b);
+    b->seed = 7;
+    for (uint32_t i = 0; i < sample->count; i++) {
+        lth_shape shape = op_sample_input(sample, i, floating);
+        double *values = calloc((size_t)lth_shape_count(&shape) + 1, sizeof *values);
+        op_sample_values(sample, i, floating, values);
+        c->inputs[i] = bench_input(b, shape, values);
+        free(values);
+    }
+    uint32_t first = op_sample_emit(sample, &b->g, floating, c->inputs, &b->e);
+    cr_assert_neq(first, LTH_NO_VALUE, "%s: %s", c->name, b->e.text);
+    for (uint32_t i = 0; i < c->result_count; i++) {
+        c->results[i] = first + i;
+        c->slots[i] = bench_output(b, first + i);
+    }
+}
+
+void op_case_end(op_case *c)
+{
+    constants_free(&c->constants);
+}
+
+void op_case_compile(op_case *c)
+{
+    cr_assert_leq(c->constants.first_slot + c->constants.count, BENCH_SLOTS);
+    for (uint32_t i = 0; i < c->constants.count; i++)
+        c->b->scalars[c->constants.first_slot + i] = c->constants.values[i];
+    cr_assert_eq(bench_compile(c->b, 0), LTH_OK, "%s: %s", c->name, c->b->message);
+}
+
+void op_case_run(op_case *c)
+{
+    cr_assert_eq(bench_run(c->b), LTH_OK, "%s: node %u: %s", c->name, c->b->result.failed_node, c->b->result.message);
+}
+
+bool op_case_is_float(const op_case *c, uint32_t value)
+{
+    return lth_dtype_is_float(graph_shape(&c->b->g, value)->dtype);
+}
+
+int64_t op_case_count(const op_case *c, uint32_t value)
+{
+    return lth_shape_count(graph_shape(&c->b->g, value));
+}
+
+uint32_t op_case_drawn_like(op_case *c, uint32_t value, uint32_t *slot)
+{
+    lth_shape shape = *graph_shape(&c->b->g, value);
+    int64_t n = lth_shape_count(&shape);
+    double *values = calloc((size_t)n + 1, sizeof *values);
+    uint64_t state = 11 + c->b->g.input_count;
+    for (int64_t i = 0; i < n; i++)
+        values[i] = bench_random_real(&state, -1, 1);
+    *slot = c->b->g.input_count;
+    uint32_t x = bench_input(c->b, shape, values);
+    free(values);
+    return x;
+}
+
+uint32_t op_case_dot(op_case *c, uint32_t a, uint32_t b)
+{
+    uint32_t product = OP2(c->b, LTH_OP_MUL, a, b);
+    return OP1A(c->b, LTH_OP_SUM, product, lth_attr_reduce, (1u << graph_shape(&c->b->g, product)->rank) - 1, 0);
+}
+
+uint32_t op_case_weighted_sum(op_case *c, uint32_t *weights)
+{
+    uint32_t sum = LTH_NO_VALUE;
+    for (uint32_t i = 0; i < c->result_count; i++) {
+        weights[i] = UINT32_MAX;
+        if (!op_case_is_float(c, c->results[i]))
+            continue;
+        uint32_t weight = op_case_drawn_like(c, c->results[i], &weights[i]);
+        uint32_t term = op_case_dot(c, c->results[i], weight);
+        if (graph_shape(&c->b->g, term)->dtype != LTH_F64)
+            term = OP1A(c->b, LTH_OP_CAST, term, lth_attr_dtype, LTH_F64, 0);
+        sum = sum == LTH_NO_VALUE ? term : OP2(c->b, LTH_OP_ADD, sum, term);
+    }
+    return sum;
+}
+
+void op_case_swap(op_case *c, graph *next)
+{
+    graph was = c->b->g;
+    c->b->g = *next;
+    *next = was;
+}
