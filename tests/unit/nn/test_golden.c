@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Values and gradients of losses, activations and layers against the recordings made with torch, in fp64. */
+#include "nn_fixture.h"
+
+#include "util/json.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A recorded case while it is being recorded again. */
+typedef struct trial {
+    lab *lab;
+    const json_t *options;
+} trial;
+
+static double option(const trial *t, const char *name, double otherwise)
+{
+    const json_t *value = json_object_get(t->options, name);
+    double number = otherwise;
+    if (value)
+        cr_assert(json_is_boolean(value) || json_to_f64(value, &number), "option %s", name);
+    return value && json_is_boolean(value) ? json_is_true(value) : number;
+}
+
+static lth_reduction reduction(const trial *t)
+{
+    static const char *const words[] = { "mean", "sum", "none", "batchmean" };
+    const char *word = json_string_value(json_object_get(t->options, "reduction"));
+    lth_reduction r = 0;
+    while (word && strcmp(words[r], word) != 0)
+        r++;
+    return r;
+}
+
+static lth_tensor in(const trial *t, const char *name) { return lab_input(t->lab, name); }
+/* torch takes whole numbers, too, where a target is +-1. */
+static lth_tensor real(const trial *t, const char *name)
+{
+    lth_tensor x = in(t, name);
+    return lth_dtype_of(x) == LTH_F64 ? x : lth_cast(x, LTH_F64);
+}
+static bool has(const trial *t, const char *name) { return json_object_get(t->options, name) != NULL; }
+
+#define CASE(name, ...) static lth_tensor run_##name(const trial *t) { lth_tensor x = in(t, "input"); (void)x; return __VA_ARGS__; }
+
+CASE(cross_entropy, lth_cross_entropy(x, in(t, "target"), .weight = in(t, "weight"), .label_smoothing = option(t, "label_smoothing", 0),
+     .reduction = reduction(t), .ignore = has(t, "ignore_index"), .ignore_index = (int64_t)option(t, "ignore_index", 0)))
+CASE(nll_loss, lth_nll_loss(x, in(t, "target"), .weight = in(t, "weight"), .reduction = reduction(t), .ignore = has(t, "ignore_index"),
+     .ignore_index = (int64_t)option(t, "ignore_index", 0)))
+CASE(multi_margin_loss, lth_multi_margin_loss(x, in(t, "target"), .weight = in(t, "weight"), .margin = option(t, "margin", 0),
+     .reduction = reduction(t), .squared = option(t, "p", 1) == 2))
+CASE(mse_loss, lth_mse_loss(x, in(t, "target"), .reduction = reduction(t)))
+CASE(l1_loss, lth_l1_loss(x, in(t, "target"), .reduction = reduction(t)))
+CASE(smooth_l1_loss, has(t, "beta") && option(t, "beta", 1) == 0
+     ? lth_l1_loss(x, in(t, "target"), .reduction = reduction(t))
+     : lth_smooth_l1_loss(x, in(t, "target"), .beta = option(t, "beta", 0), .reduction = reduction(t)))
+CASE(huber_loss, lth_huber_loss(x, in(t, "target"), .delta = option(t, "delta", 0), .reduction = reduction(t)))
+CASE(gaussian_nll_loss, lth_gaussian_nll_loss(x, in(t, "target"), in(t, "var"), .eps = option(t, "eps", 0), .reduction = reduction(t),
+     .full = (int32_t)option(t, "full", 0)))
+CASE(poisson_nll_loss, lth_poisson_nll_loss(x, real(t, "target"), .reduction = reduction(t), .rate = !option(t, "log_input", 1)))
+CASE(binary_cross_entropy_with_logits, lth_binary_cross_entropy_with_logits(x, real(t, "target"), .weight = in(t, "weight"),
+     .pos_weight = in(t, "pos_weight"), .reduction = reduction(t)))
+CASE(soft_margin_loss, lth_soft_margin_loss(x, real(t, "target"), .reduction = reduction(t)))
+CASE(kl_div, lth_kl_div(x, in(t, "target"), .reduction = reduction(t), .log_target = (int32_t)option(t, "log_target", 0)))
+CASE(hinge_embedding_loss, lth_hinge_embedding_loss(x, real(t, "target"), .margin = option(t, "margin", 0), .reduction = reduction(t)))
+CASE(margin_ranking_loss, lth_margin_ranking_loss(in(t, "input1"), in(t, "input2"), real(t, "target"), .margin = option(t, "margin", 0)))
+CASE(cosine_similarity, lth_cosine_similarity(in(t, "x1"), in(t, "x2"), (int32_t)option(t, "dim", 1)))
+CASE(cosine_embedding_loss, lth_cosine_embedding_loss(in(t, "input1"), in(t, "input2"), real(t, "target"),
+     .margin = option(t, "margin", 0)))
+CASE(triplet_margin_loss, lth_triplet_margin_loss(in(t, "anchor"), in(t, "positive"), in(t, "negative"), .margin = option(t, "margin", 0)))
+CASE(relu, lth_relu(x))
+CASE(relu6, lth_relu6(x))
+CASE(leaky_relu, lth_leaky_relu(x, option(t, "negative_slope", 0.01)))
+CASE(elu, lth_elu(x, option(t, "alpha", 1)))
+CASE(selu, lth_selu(x))
+CASE(celu, lth_celu(x, option(t, "alpha", 1)))
+CASE(silu, lth_silu(x))
+CASE(mish, lth_mish(x))
+CASE(softplus, lth_softplus_scaled(x, option(t, "beta", 1), option(t, "threshold", 20)))
+CASE(hardswish, lth_hardswish(x))
+CASE(hardsigmoid, lth_hardsigmoid(x))
+CASE(hardtanh, lth_hardtanh(x, -1, 1))
+CASE(sigmoid, lth_sigmoid(x))
+CASE(logsigmoid, lth_logsigmoid(x))
+CASE(tanh, lth_tanh(x))
+CASE(softsign, lth_softsign(x))
+CASE(hardshrink, lth_hardshrink(x, option(t, "lambd", 0.5)))
+CASE(softshrink, lth_softshrink(x, option(t, "lambd", 0.5)))
+CASE(tanhshrink, lth_tanhshrink(x))
+CASE(glu, lth_glu(x, (int32_t)option(t, "dim", -1)))
+CASE(softmax, lth_softmax(x, (int64_t)option(t, "dim", -1)))
+CASE(log_softmax, lth_log_softmax(x, (int64_t)option(t, "dim", -1)))
+CASE(logsumexp, lth_logsumexp(x, (int32_t)option(t, "dim", -1), 0))
+
+static lth_tensor run_gelu(const trial *t)
+{
+    const char *approximate = json_string_value(json_object_get(t->options, "approximate"));
+    return approximate && strcmp(approximate, "tanh") == 0 ? lth_gelu_tanh(in(t, "input")) : lth_gelu(in(t, "input"));
+}
+
+/* One weight a channel, axis 1. */
+static lth_tensor run_prelu(const trial *t)
+{
+    lth_tensor x = in(t, "input"), weight = in(t, "weight");
+    lth_shape s = { LTH_F64, lth_rank(x), { 1, 1, 1, 1 } };
+    s.dim[s.rank > 1] = lth_count(weight);
+    return lth_prelu(x, lth_reshape_to(weight, &s));
+}
+
+static lth_tensor run_layer_norm(const trial *t)
+{
+    lth_tensor weight = in(t, "weight"), bias = in(t, "bias");
+    int64_t axes = (int64_t)json_array_size(json_object_get(t->options, "normalized_shape"));
+    lth_tensor y = lth_standardize(in(t, "input"), axes, option(t, "eps", 1e-5));
+    y = lth_is_none(weight) ? y : lth_mul(y, weight);
+    return lth_is_none(bias) ? y : lth_add(y, bias);
+}
+
+#define ROW(name) { #name, run_##name }
+static const struct { const char *function; lth_tensor (*run)(const trial *t); } functions[] = {
+    ROW(cross_entropy), ROW(nll_loss), ROW(multi_margin_loss), ROW(mse_loss), ROW(l1_loss), ROW(smooth_l1_loss), ROW(huber_loss),
+    ROW(gaussian_nll_loss), ROW(poisson_nll_loss), ROW(binary_cross_entropy_with_logits), ROW(soft_margin_loss), ROW(kl_div),
+    ROW(hinge_embedding_loss), ROW(margin_ranking_loss), ROW(cosine_similarity), ROW(cosine_embedding_loss), ROW(triplet_margin_loss),
+    ROW(relu), ROW(relu6), ROW(leaky_relu), ROW(elu), ROW(selu), ROW(celu), ROW(gelu), ROW(silu), ROW(mish), ROW(softplus),
+    ROW(hardswish), ROW(hardsigmoid), ROW(hardtanh), ROW(sigmoid), ROW(logsigmoid), ROW(tanh), ROW(softsign), ROW(hardshrink),
+    ROW(softshrink), ROW(tanhshrink), ROW(prelu), ROW(glu), ROW(softmax), ROW(log_softmax), ROW(logsumexp), ROW(layer_norm),
+};
+
+/* Slot 0 the output, then the gradients in the order of the recording. */
+static void record(const trial *t, lth_tensor (*run)(const trial *t), const json_t *c)
+{
+    lth_tensor wrt[4], gradients[4], y = run(t), upstream = lab_input(t->lab, "upstream");
+    uint32_t count = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach(json_object_get(c, "grads"), name, value)
+        wrt[count++] = in(t, name);
+    engine_output(t->lab->g, y, LTH_HERE);
+    lth_grad(lth_is_none(upstream) ? y : lth_sum(lth_mul(y, upstream)), wrt, count, gradients);
+    for (uint32_t i = 0; i < count; i++)
+        engine_output(t->lab->g, gradients[i], LTH_HERE);
+}
+
+static int compare(lab *l, const char *what, const char *of, uint32_t slot, const json_t *expected)
+{
+    static double numbers[4096];
+    int64_t count = json_flatten(expected, numbers, 4096);
+    int wrong = 0;
+    cr_assert_eq(lth_shape_count(lab_output_shape(l, slot)), count, "%s: %s has another shape", what, of);
+    for (int64_t i = 0; i < count; i++) {
+        double is = lab_value(l, slot, i), bound = strstr(what, "hardsigmoid") && slot ? 3e-8 : 1e-12; /* its gradient: torch's 1/6 is a float */
+        if (!(fabs(is - numbers[i]) <= bound * (1 + fabs(numbers[i]))) && wrong++ == 0)
+            fprintf(stderr, "%s: %s[%lld] = %.17g, torch has %.17g\n", what, of, (long long)i, is, numbers[i]);
+    }
+    return wrong;
+}
+
+static int check_case(lab *l, const json_t *c, lth_tensor (*run)(const trial *t))
+{
+    const char *what = json_string_value(json_object_get(c, "name")), *name;
+    json_t *value;
+    json_object_foreach(json_object_get(c, "inputs"), name, value)
+        lab_field(l, name, value);
+    lab_field(l, "upstream", json_object_get(c, "upstream"));
+    trial t = { l, json_object_get(c, "options") };
+    lab_begin(l, true);
+    record(&t, run, c);
+    if (lab_try_end(l)) {
+        fprintf(stderr, "%s: %s\n", what, l->e.text);
+        lab_clear_fields(l);
+        return 1;
+    }
+    int wrong = compare(l, what, "output", 0, json_object_get(c, "output"));
+    uint32_t slot = 1;
+    json_object_foreach(json_object_get(c, "grads"), name, value)
+        wrong += compare(l, what, name, slot++, value);
+    lab_clear_fields(l);
+    return wrong != 0;
+}
+
+Test(nn_golden, losses_and_activations_have_the_values_and_gradients_of_torch)
+{
+    lab l;
+    error e = { 0 };
+    json_t *golden, *c;
+    size_t i, cases = 0;
+    int wrong = 0;
+    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/losses.json", &golden, &e), LTH_OK, "%s", e.text);
+    lab_open(&l, LTH_F64, NULL, NULL);
+    json_array_foreach(json_object_get(golden, "cases"), i, c) {
+        const char *function = json_string_value(json_object_get(c, "function"));
+        for (size_t f = 0; f < sizeof functions / sizeof *functions; f++)
+            if (strcmp(functions[f].function, function) == 0) {
+                wrong += check_case(&l, c, functions[f].run);
+                cases++;
+            }
+    }
+    lab_close(&l);
+    json_decref(golden);
+    cr_assert_eq(wrong, 0, "%d of %zu cases differ", wrong, cases);
+    cr_assert_gt(cases, 90);
+}

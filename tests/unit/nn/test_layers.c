@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Layers: names, shapes and laws of their parameters, what they compute, and what they refuse. */
+#include "nn_fixture.h"
+
+#include "util/json.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Parameters ---- */
+
+typedef struct net {
+    lth_linear linear, plain;
+    lth_embedding embedding, padded;
+    lth_layer_norm norm, bare, scale;
+} net;
+
+static lth_status make_net(void *self, lth_setup *s)
+{
+    net *n = self;
+    n->linear = lth_linear_new(s, "linear", 64, 128);
+    n->plain = lth_linear_new(s, "plain", 1000, 50, .no_bias = 1);
+    lth_enter(s, "deep");
+    n->embedding = lth_embedding_new(s, "embedding", 100, 64);
+    n->padded = lth_embedding_new(s, "padded", 5, 3, .padding = 1, .padding_idx = 2);
+    lth_leave(s);
+    n->norm = lth_layer_norm_new(s, "norm", 64);
+    n->bare = lth_layer_norm_new(s, "bare", 64, .no_affine = 1);
+    n->scale = lth_layer_norm_new(s, "scale", 64, .no_bias = 1, .eps = 1e-6);
+    return lth_setup_status(s);
+}
+
+/* The elements of a named tensor of the state; the caller frees. */
+static double *get(lab *l, const char *name, lth_shape *shape)
+{
+    for (uint32_t i = 0; i < engine_tensor_count(l->g); i++) {
+        const engine_tensor *t = engine_tensor_at(l->g, i);
+        if (strcmp(t->name, name) != 0)
+            continue;
+        int64_t n = lth_shape_count(&t->shape);
+        double *out = malloc((size_t)n * sizeof *out);
+        void *data = malloc((size_t)(n * lth_dtype_size(t->shape.dtype)));
+        cr_assert_eq(engine_tensor_get(l->g, i, data, &l->e), LTH_OK, "%s", l->e.text);
+        for (int64_t k = 0; k < n; k++)
+            out[k] = bench_element(t->shape.dtype, data, k);
+        free(data);
+        *shape = t->shape;
+        return out;
+    }
+    cr_assert_fail("there is no tensor '%s'", name);
+    return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double uniform_law(double x, double bound) { return x <= -bound ? 0 : x >= bound ? 1 : (x + bound) / (2 * bound); }
+static double normal_law(double x, double std) { return 0.5 * erfc(-x / std / sqrt(2)); }
+
+/* Kolmogorov and Smirnov: the greatest distance between the sample's distribution and the law's; 1.95 / sqrt(n) is passed
+ * once in a thousand, and the seed is fixed. */
+static void expect_law(double *x, int64_t n, const char *what, double (*law)(double x, double scale), double scale)
+{
+    double worst = 0;
+    qsort(x, (size_t)n, sizeof *x, by_value);
+    for (int64_t i = 0; i < n; i++) {
+        double f = law(x[i], scale);
+        worst = fmax(worst, fmax(fabs(f - (double)i / (double)n), fabs(f - (double)(i + 1) / (double)n)));
+    }
+    cr_assert_lt(worst * sqrt((double)n), 1.95, "%s is not of its law: %g", what, worst * sqrt((double)n));
+}
+
+Test(nn_layers, parameters_have_the_names_shapes_and_laws_of_torch)
+{
+    lab l;
+    net n;
+    static const struct {
+        const char *name;
+        int64_t dim[2];
+        double (*law)(double x, double scale);
+        double scale; /* without a law: the constant */
+    } rows[] = {
+        { "linear.weight", { 128, 64 }, uniform_law, 0.125 },
+        { "linear.bias", { 128, 0 }, uniform_law, 0.125 },
+        { "plain.weight", { 50, 1000 }, uniform_law, 0.03162277660168379 },
+        { "deep.embedding.weight", { 100, 64 }, normal_law, 1 },
+        { "norm.weight", { 64, 0 }, NULL, 1 },
+        { "norm.bias", { 64, 0 }, NULL, 0 },
+        { "scale.weight", { 64, 0 }, NULL, 1 },
+    };
+    lab_open(&l, LTH_F32, make_net, &n);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lth_shape s;
+        double *x = get(&l, rows[i].name, &s);
+        int64_t count = lth_shape_count(&s);
+        cr_assert_eq(s.rank, rows[i].dim[1] ? 2 : 1, "%s", rows[i].name);
+        cr_assert(s.dim[0] == rows[i].dim[0] && s.dim[1] == rows[i].dim[1], "%s", rows[i].name);
+        if (rows[i].law)
+            expect_law(x, count, rows[i].name, rows[i].law, rows[i].scale);
+        for (int64_t k = 0; k < count && !rows[i].law; k++)
+            cr_assert_eq(x[k], rows[i].scale, "%s", rows[i].name);
+        free(x);
+    }
+    const lth_parameter_info *info;
+    cr_assert_eq(engine_parameters(l.g, &info), 8); /* plain has no bias, bare nothing, scale no bias */
+    cr_assert_str_eq(info[0].module, "linear");
+    cr_assert_str_eq(info[0].type, "Linear");
+    lab_close(&l);
+}
+
+Test(nn_layers, bounds_agree_with_the_recording_of_torch)
+{
+    error e = { 0 };
+    json_t *golden, *m;
+    size_t i, linears = 0;
+    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/init.json", &golden, &e), LTH_OK, "%s", e.text);
+    json_array_foreach(json_object_get(golden, "modules"), i, m) {
+        const char *module = json_string_value(json_object_get(m, "module"));
+        if (!module || strcmp(module, "Linear") != 0)
+            continue;
+        double in = (double)json_integer_value(json_object_get(json_object_get(m, "options"), "in_features")), bound;
+        cr_assert(json_to_f64(json_object_get(json_object_get(json_object_get(m, "parameters"), "weight"), "bound"), &bound));
+        const lth_init *init = lth_init_kaiming_uniform((int64_t)in, sqrt(5));
+        cr_assert_float_eq(init->b, bound, 1e-15);
+        cr_assert_float_eq(init->a, -bound, 1e-15);
+        linears++;
+    }
+    cr_assert_gt(linears, 0);
+    json_decref(golden);
+}
+
+Test(nn_layers, the_padding_row_of_an_embedding_begins_as_zero)
+{
+    lab l;
+    net n;
+    lth_shape s;
+    lab_open(&l, LTH_F32, make_net, &n);
+    double *x = get(&l, "deep.padded.weight", &s);
+    for (int k = 0; k < 15; k++)
+        cr_assert_eq(x[k] == 0, k / 3 == 2, "element %d is %g", k, x[k]);
+    free(x);
+    lab_close(&l);
+}
+
+Test(nn_layers, initial_values_have_the_scales_of_torch)
+{
+    /* As recorded for a weight (256, 128). */
+    cr_assert_float_eq(lth_init_xavier_uniform(128, 256)->b, 0.125, 1e-15);
+    cr_assert_float_eq(lth_init_xavier_normal(128, 256)->b, 0.07216878364870322, 1e-15);
+    cr_assert_float_eq(lth_init_kaiming_uniform(128, 0)->b, 0.21650635094610965, 1e-15);
+    cr_assert_float_eq(lth_init_kaiming_uniform(128, 0)->a, -0.21650635094610965, 1e-15);
+    cr_assert_float_eq(lth_init_kaiming_normal(128, 0)->b, 0.125, 1e-15);
+    cr_assert_float_eq(lth_init_kaiming_normal(256, 0)->b, 0.08838834764831845, 1e-15);
+}
+
+/* ---- What they compute ---- */
+
+typedef struct small { lth_linear linear; lth_embedding embedding; lth_layer_norm norm; } small;
+
+static lth_status make_small(void *self, lth_setup *s)
+{
+    static const double weight[] = { 1, 2, 3, 4, 5, 6 }, bias[] = { 10, 20 }, table[] = { 0, 1, 10, 11, 20, 21 };
+    small *n = self;
+    n->linear = lth_linear_new(s, "linear", 3, 2, .weight = LTH_REF(lth_init, LTH_INIT_VALUES, 0, 0, 0, weight),
+                               .bias = LTH_REF(lth_init, LTH_INIT_VALUES, 0, 0, 0, bias));
+    n->embedding = lth_embedding_new(s, "embedding", 3, 2, .weight = LTH_REF(lth_init, LTH_INIT_VALUES, 0, 0, 0, table), .padding = 1,
+                                     .padding_idx = 0);
+    n->norm = lth_layer_norm_new(s, "norm", 3);
+    return lth_setup_status(s);
+}
+
+Test(nn_layers, a_linear_layer_takes_any_number_of_leading_axes)
+{
+    lab l;
+    small n;
+    lab_open(&l, LTH_F64, make_small, &n);
+    const char *inputs[] = { "[1.0, 0.0, 2.0]", "[[1.0, 0.0, 2.0]]", "[[[[1.0, 0.0, 2.0], [0.0, 1.0, 0.0]]]]" };
+    for (int i = 0; i < 3; i++) {
+        lab_field_text(&l, "x", inputs[i]);
+        lab_begin(&l, true);
+        engine_output(l.g, lth_linear_apply(&n.linear, lab_input(&l, "x")), LTH_HERE);
+        lab_end(&l);
+        const lth_shape *s = lab_output_shape(&l, 0);
+        cr_assert_eq(s->rank, l.fields[0].shape.rank);
+        cr_assert_eq(s->dim[s->rank - 1], 2);
+        cr_assert_eq(lab_value(&l, 0, 0), 1 + 6 + 10);
+        cr_assert_eq(lab_value(&l, 0, 1), 4 + 12 + 20);
+        if (i == 2)
+            cr_assert_eq(lab_value(&l, 0, 3), 5 + 20);
+        lab_clear_fields(&l);
+    }
+    lab_close(&l);
+}
+
+Test(nn_layers, an_embedding_gives_rows_and_its_padding_row_no_gradient)
+{
+    lab l;
+    small n;
+    lab_open(&l, LTH_F64, make_small, &n);
+    lab_field_text(&l, "i", "[[2, 0], [1, 1]]");
+    lab_begin(&l, true);
+    lth_tensor y = lth_embedding_apply(&n.embedding, lab_input(&l, "i")), table = lth_parameter_value(y, n.embedding.weight), gradient;
+    lth_grad(lth_sum(y), &table, 1, &gradient);
+    engine_output(l.g, y, LTH_HERE);
+    engine_output(l.g, gradient, LTH_HERE);
+    lab_end(&l);
+    const double rows[] = { 20, 21, 0, 0, 10, 11, 10, 11 }, gradients[] = { 0, 0, 2, 2, 1, 1 };
+    cr_assert_eq(lab_output_shape(&l, 0)->rank, 3);
+    for (int k = 0; k < 8; k++)
+        if (k / 2 != 1)
+            cr_assert_eq(lab_value(&l, 0, k), rows[k], "element %d", k);
+    for (int k = 0; k < 6; k++)
+        cr_assert_eq(lab_value(&l, 1, k), gradients[k], "gradient %d", k);
+    lab_close(&l);
+}
+
+/* ---- Metrics ---- */
+
+Test(nn_metrics, accuracy_counts_the_greatest_logit)
+{
+    lab l;
+    lab_open(&l, LTH_F64, NULL, NULL);
+    lab_field_text(&l, "x", "[[0.1, 0.9, 0.0], [2.0, 1.0, 3.0], [1.0, 0.0, 1.0], [0.0, 5.0, 4.0]]");
+    lab_field_text(&l, "y", "[1, 0, 0, 2]");
+    lab_field_text(&l, "z", "[[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0], [0.0, 1.0, 1.0]]");
+    lab_begin(&l, true);
+    lth_tensor x = lab_input(&l, "x"), y = lab_input(&l, "y");
+    engine_output(l.g, lth_accuracy(x, y), LTH_HERE);
+    engine_output(l.g, lth_accuracy(x, lth_cast(y, LTH_I32)), LTH_HERE);
+    engine_output(l.g, lth_top_k_accuracy(x, y, 1), LTH_HERE);
+    engine_output(l.g, lth_top_k_accuracy(x, y, 2), LTH_HERE);
+    engine_output(l.g, lth_top_k_accuracy(x, y, 3), LTH_HERE);
+    engine_output(l.g, lth_binary_accuracy(lth_sub(x, 0.5), lab_input(&l, "z")), LTH_HERE);
+    engine_output(l.g, lth_weighted_mean(x, x), LTH_HERE);
+    lab_end(&l);
+    /* Row 3 has two that are greatest: the first counts. Rows 2 and 4 are right with their second greatest. */
+    const double expected[] = { 0.5, 0.5, 0.5, 1, 1, 0.5, 57.82 / 18 };
+    for (uint32_t i = 0; i < sizeof expected / sizeof *expected; i++)
+        cr_assert_float_eq(lab_value(&l, i, 0), expected[i], 1e-15, "metric %u is %.17g", i, lab_value(&l, i, 0));
+    lab_close(&l);
+}
+
+/* ---- What they refuse ---- */
+
+/* Ends the step, which must fail with a message of this file's line and with `text` in it. */
+static void expect_refusal(lab *l, int line, const char *text)
+{
+    char place[64];
+    cr_assert_neq(lab_try_end(l), LTH_OK, "'%s' was not refused", text);
+    snprintf(place, sizeof place, "test_layers.c:%d", line);
+    cr_assert(strstr(l->e.text, place), "%s does not name %s", l->e.text, place);
+    cr_assert(strstr(l->e.text, text), "%s does not say '%s'", l->e.text, text);
+}
+
+Test(nn_refusals, name_the_authors_line_and_both_shapes)
+{
+    lab l;
+    small n;
+    lab_open(&l, LTH_F64, make_small, &n);
+    lab_field_text(&l, "x", "[[1.0, 2.0], [3.0, 4.0]]");
+    lab_field_text(&l, "column", "[[1.0], [2.0]]");
+    lab_field_text(&l, "class", "[0, 1, 1]");
+
+    lab_begin(&l, true);
+    lth_linear_apply(&n.linear, lab_input(&l, "x"));
+    expect_refusal(&l, __LINE__ - 1, "(2, 2)");
+
+    lab_begin(&l, true);
+    lth_layer_norm_apply(&n.norm, lab_input(&l, "x"));
+    expect_refusal(&l, __LINE__ - 1, "(2, 2)");
+
+    lab_begin(&l, true);
+    lth_cross_entropy(lab_input(&l, "x"), lab_input(&l, "class"));
+    expect_refusal(&l, __LINE__ - 1, "(3)");
+
+    lab_begin(&l, true);
+    lth_mse_loss(lab_input(&l, "x"), lab_input(&l, "column"));
+    expect_refusal(&l, __LINE__ - 1, "(2, 1)");
+
+    lab_begin(&l, true);
+    lth_glu(lab_input(&l, "column"), 1);
+    expect_refusal(&l, __LINE__ - 1, "odd");
+
+    lth_linear never = { 0 };
+    lab_begin(&l, true);
+    lth_linear_apply(&never, lab_input(&l, "x"));
+    expect_refusal(&l, __LINE__ - 1, "never made");
+
+    lab_begin(&l, true);
+    lth_cross_entropy(lab_input(&l, "x"), lab_input(&l, "class"), .label_smoothing = 1.5);
+    expect_refusal(&l, __LINE__ - 1, "label_smoothing");
+    lab_close(&l);
+}
