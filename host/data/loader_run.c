@@ -30,10 +30,10 @@ static bool draw(data_loader *l, loader_slot *s, int64_t number)
     b->view.index = number;
     b->view.size = count;
     b->view.last = last || number + 1 == l->limit;
-    if (status || b->view.last)
-        l->end = number + 1;
-    else if (!count)
+    if (!status && !count)
         l->end = number;
+    else if (status || b->view.last)
+        l->end = number + 1;
     pthread_cond_broadcast(&l->work);
     return !status && count;
 }
