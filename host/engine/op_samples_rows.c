@@ -57,6 +57,7 @@ static const op_sample rows[] = {
     { .op = LTH_OP_AND, 2, 0, "a table and a row", { BOOLS(3, 5), BOOLS(5) } },
     { .op = LTH_OP_AND, 2, 0, "nothing", { BOOLS(0, 5), BOOLS(5) } },
     { .op = LTH_OP_OR, 2, 0, "a table and a column", { BOOLS(3, 5), BOOLS(3, 1) } },
+    { .op = LTH_OP_OR, 2, 0, "long vectors", { BOOLS(1031), BOOLS(1031) } },
     { .op = LTH_OP_POW, 2, OP_SAMPLE_KINK, "zero base", { { .rank = 2, .dim = { 4, 1 }, OP_LIST(zeros) }, { .rank = 1, .dim = { 5 }, OP_LIST(ties) } } },
     { .op = LTH_OP_POW, 2, OP_SAMPLE_KINK, "whole powers of negatives",
       { { .rank = 2, .dim = { 4, 1 }, .low = -3, .high = -0.5 }, { .rank = 1, .dim = { 5 }, OP_LIST(divisors) } } },
