@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 engine *engine_new(const engine_options *options, error *e)
 {
@@ -17,6 +18,7 @@ engine *engine_new(const engine_options *options, error *e)
     engine *g = memory_new(sizeof *g);
     g->options = *options;
     g->cache.hash_mask = UINT64_MAX;
+    g->cache.memory_limit = (uint64_t)sysconf(_SC_PHYS_PAGES) / 4 * (uint64_t)sysconf(_SC_PAGESIZE);
     trace_init_step(&g->trace, g);
     trace_init_rule(&g->rule, g);
     graph_init(&g->records[0]);

@@ -27,7 +27,7 @@ typedef struct engine_options {
     bool eager;         /* each node of a step as a plan of its own */
     bool no_fusion;
     uint64_t seed;
-    /* Where lth_print goes; NULL: stderr. */
+    /* Where lth_print and warnings go, a text without its last newline; NULL: stderr. */
     void (*print)(void *context, const char *text);
     void *print_context;
 } engine_options;
@@ -73,6 +73,8 @@ typedef struct engine_field {
     const void *data; /* NULL while only recording */
 } engine_field;
 
+/* RECORD_ONLY: the step is recorded and expanded (gradients, updates), so that shape errors come out; nothing runs, and a value
+ * that the author reads in between (lth_item) is zero. */
 typedef enum engine_run_mode { ENGINE_RUN, ENGINE_RECORD_ONLY } engine_run_mode;
 
 typedef struct engine_step_args {
@@ -84,21 +86,24 @@ typedef struct engine_step_args {
     uint32_t step, stream; /* of the random counter: optimizer step and micro-batch, or LTH_STREAM_EVAL */
 } engine_step_args;
 
+/* Begins a step; one that was begun and not ended is dropped. Errors, also of the calls below, are kept until engine_end. */
 lth_trace *engine_begin(engine *g, const engine_step_args *args);
 lth_tensor engine_input(engine *g, const char *name, const char *file, uint32_t line);
 
-/* Marks a value for the host; returns its slot of this step. */
+/* Marks a value for the host; returns its slot of this step. A value that was marked before keeps its slot. */
 uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line);
 
-/* Symbolic gradients of loss for all parameters of the optimizer; *out lives until engine_end. */
+/* Symbolic gradients of loss for all parameters of the optimizer, group by group; *out lives until engine_end. A parameter
+ * that is not on a path from the loss has zeros: its update is that of a zero gradient (weight decay and momentum go on),
+ * where PyTorch would skip a parameter whose grad is None. */
 lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count, const char *file, uint32_t line);
 
 typedef struct engine_update_args {
     double divisor;      /* gradients are divided by it first (accumulate_grad_batches); 1: not recorded */
     bool add_accumulated; /* what engine_accumulate left is added */
-    bool guard;          /* a non-finite gradient fails the step */
+    bool guard;          /* a non-finite gradient fails the step (in engine_accumulate, too) */
     double clip_norm;    /* > 0: over all of the optimizer's gradients, as torch.nn.utils.clip_grad_norm_ */
-    double clip_value;   /* > 0: each element into [-v, v] */
+    double clip_value;   /* > 0: each element into [-v, v], after clip_norm */
 } engine_update_args;
 /* gradients: one a parameter, in the order of engine_gradients. In two halves, so that hooks can look at the sums between:
  * engine_total gives gradients / divisor + accumulated (symbolic; the same array type), engine_update clips and updates. */
@@ -115,13 +120,15 @@ lth_status engine_end(engine *g, uint64_t *ticket, error *e);
 /* Drops a step that is being recorded. */
 void engine_abandon(engine *g);
 
-/* Outputs of one of the last ENGINE_RING steps, by slot; waits for the device. Scalars as doubles, others by data. */
+/* Outputs of one of the last ENGINE_RING steps, by slot; waits for the device. Scalars as doubles (bool: 0 or 1), others by
+ * data; NaN and NULL for a step that is too old or a slot that there is not. */
 enum { ENGINE_RING = 4 };
 double engine_output_value(engine *g, uint64_t ticket, uint32_t slot);
 const void *engine_output_data(engine *g, uint64_t ticket, uint32_t slot, lth_shape *shape);
 
 /* ---- Looking in ---- */
 
+/* segments: values read in the middle of a step. waits: those, and outputs asked for of the step that was run last. */
 typedef struct engine_stats {
     uint64_t plans_compiled, plan_hits, segments, steps, waits;
     double compile_seconds;

@@ -27,20 +27,8 @@ static const lth_tensor *tensors_from(engine *g, uint32_t first, uint32_t count)
     return list;
 }
 
-/* The shapes of all parameters of an optimizer in its order; and their current values, if wanted. */
-static const lth_shape *parameter_shapes(engine *g, const state_optimizer *o, uint32_t *values, uint32_t site)
-{
-    lth_shape *shapes = arena_array(&g->trace.memory, o->parameter_count, sizeof *shapes);
-    uint32_t n = 0;
-    for (size_t k = 0; k < o->group_count; k++)
-        for (uint32_t i = 0; i < o->groups[k].count; i++, n++) {
-            uint32_t index = o->groups[k].parameters[i];
-            shapes[n] = g->state.parameters.at[index].shape;
-            if (values)
-                values[n] = trace_parameter(&g->trace, index, site);
-        }
-    return shapes;
-}
+/* The shapes of an optimizer's parameters, in its order. */
+static const lth_shape *shapes_of(const state_optimizer *o) { return o->group_count ? o->groups[0].shapes : NULL; }
 
 lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count, const char *file,
                             uint32_t line)
@@ -60,8 +48,11 @@ lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const
     uint32_t site = graph_site(t->graph, file, line);
     uint32_t *ids = trace_ids(t, (size_t)o->parameter_count + 1);
     ids[0] = value;
-    const lth_shape *shapes = parameter_shapes(g, o, ids + 1, site);
-    uint32_t first = graph_append(t->graph, LTH_OP_GRAD, ids, o->parameter_count + 1, NULL, 0, site, shapes, o->parameter_count);
+    uint32_t n = 1;
+    for (size_t k = 0; k < o->group_count; k++)
+        for (uint32_t i = 0; i < o->groups[k].count; i++)
+            ids[n++] = trace_parameter(t, o->groups[k].parameters[i], site);
+    uint32_t first = graph_append(t->graph, LTH_OP_GRAD, ids, n, NULL, 0, site, shapes_of(o), n - 1);
     *out = tensors_from(g, first, o->parameter_count);
     *count = o->parameter_count;
     return LTH_OK;
@@ -73,16 +64,16 @@ static bool gather(engine *g, const state_optimizer *o, const lth_tensor *gradie
     uint32_t n = 0;
     for (size_t k = 0; k < o->group_count; k++)
         for (uint32_t i = 0; i < o->groups[k].count; i++, n++) {
-            const state_entry *p = &g->state.parameters.at[o->groups[k].parameters[i]];
             ids[n] = trace_value(&g->trace, gradients[n], "a gradient", file, line);
             if (ids[n] == LTH_NO_VALUE)
                 return false;
-            const lth_shape *shape = graph_shape(g->trace.graph, ids[n]);
-            if (memcmp(shape, &p->shape, sizeof *shape) != 0) {
-                char is[128], wanted[128];
+            const lth_shape *shape = graph_shape(g->trace.graph, ids[n]), *wanted = &o->groups[k].shapes[i];
+            if (memcmp(shape, wanted, sizeof *shape) != 0) {
+                char is[128], must_be[128];
                 describe_shape(shape, is, sizeof is);
-                describe_shape(&p->shape, wanted, sizeof wanted);
-                trace_fail(&g->trace, file, line, "the gradient of '%s' is %s; the parameter is %s", p->name, is, wanted);
+                describe_shape(wanted, must_be, sizeof must_be);
+                trace_fail(&g->trace, file, line, "the gradient of '%s' is %s; the parameter is %s",
+                           g->state.parameters.at[o->groups[k].parameters[i]].name, is, must_be);
                 return false;
             }
         }
@@ -102,9 +93,8 @@ static uint32_t over_all(engine *g, uint32_t op, int32_t optimizer, uint32_t fla
         return LTH_NO_VALUE;
     for (uint32_t i = 0; i < number_count; i++)
         ids[n + i] = trace_scalar(t, numbers[i], LTH_DTYPE_NONE, site);
-    const lth_shape *shapes = effect ? NULL : parameter_shapes(g, o, NULL, site);
     trace_sums at = { (uint32_t)optimizer, flags };
-    return graph_append(t->graph, op, ids, n + number_count, &at, sizeof at, site, shapes, effect ? 0 : n);
+    return graph_append(t->graph, op, ids, n + number_count, &at, sizeof at, site, shapes_of(o), effect ? 0 : n);
 }
 
 lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const lth_tensor **out,
@@ -143,16 +133,14 @@ static void update_group(engine *g, int32_t optimizer, uint32_t group, const uin
     const state_group *p = &g->state.optimizers[optimizer].groups[group];
     uint32_t count = 2 * p->count + p->hyper_count;
     uint32_t *ids = arena_array(&t->memory, count, sizeof *ids);
-    lth_shape *shapes = arena_array(&t->memory, p->count, sizeof *shapes);
     for (uint32_t i = 0; i < p->count; i++) {
         ids[i] = gradients[i];
         ids[p->count + i] = trace_parameter(t, p->parameters[i], site);
-        shapes[i] = g->state.parameters.at[p->parameters[i]].shape;
     }
     for (uint32_t i = 0; i < p->hyper_count; i++)
         ids[2 * p->count + i] = trace_scalar(t, state_hyper_value(p, &p->hypers[i]), LTH_DTYPE_NONE, site);
     lth_attr_update at = { (uint32_t)optimizer, group };
-    uint32_t first = graph_append(t->graph, LTH_OP_UPDATE, ids, count, &at, sizeof at, site, shapes, p->count);
+    uint32_t first = graph_append(t->graph, LTH_OP_UPDATE, ids, count, &at, sizeof at, site, p->shapes, p->count);
     for (uint32_t i = 0; i < p->count; i++)
         g->step.parameters[p->parameters[i]] = first + i;
 }

@@ -184,7 +184,7 @@ static void remove_at(engine *g, size_t index)
 void plan_cache_trim(engine *g)
 {
     plan_cache *c = &g->cache;
-    while (c->count > PLAN_CACHE_LIMIT) {
+    while (c->count > PLAN_CACHE_LIMIT || (c->count > PLAN_CACHE_LEAST && g->stats.plan_memory > c->memory_limit)) {
         size_t oldest = 0;
         for (size_t i = 1; i < c->count; i++)
             if (c->plans[i]->used < c->plans[oldest]->used)

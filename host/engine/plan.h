@@ -56,13 +56,15 @@ typedef struct plan {
     uint64_t used;          /* tick of the last use */
 } plan;
 
-enum { PLAN_CACHE_LIMIT = 64, PLAN_WARN_AFTER = 8 };
+/* How many plans are kept; and how many are, even if together they take more than a quarter of the machine's memory. */
+enum { PLAN_CACHE_LIMIT = 64, PLAN_CACHE_LEAST = 8, PLAN_WARN_AFTER = 8 };
 
 typedef struct plan_cache {
     plan **plans; /* more than the limit only within a step */
     size_t count, capacity;
     uint64_t tick;
     uint64_t hash_mask; /* all ones; a test narrows it to force collisions */
+    uint64_t memory_limit; /* of all plans' working memory, in bytes */
     plan *last;
 } plan_cache;
 

@@ -59,6 +59,17 @@ static void place_group(engine *g, const state_optimizer *o, state_group *group,
         group->accumulated = place(g, "accumulated", type, group->elements, true);
 }
 
+/* The shapes of all parameters of an optimizer, in its order, as one list. */
+static void list_shapes(engine *g, state_optimizer *o)
+{
+    lth_shape *next = arena_array(&g->state.names, o->parameter_count, sizeof *next);
+    for (size_t k = 0; k < o->group_count; k++) {
+        o->groups[k].shapes = next;
+        for (uint32_t i = 0; i < o->groups[k].count; i++)
+            *next++ = g->state.parameters.at[o->groups[k].parameters[i]].shape;
+    }
+}
+
 static void name_group(engine *g, const state_optimizer *o, size_t index)
 {
     arena *names = &g->state.names;
@@ -96,9 +107,11 @@ static void name_accumulators(engine *g, const state_optimizer *o, const state_g
 static void lay_out(engine *g, bool accumulate)
 {
     state *s = &g->state;
-    for (size_t i = 0; i < s->optimizer_count; i++)
+    for (size_t i = 0; i < s->optimizer_count; i++) {
+        list_shapes(g, &s->optimizers[i]);
         for (size_t k = 0; k < s->optimizers[i].group_count; k++)
             place_group(g, &s->optimizers[i], &s->optimizers[i].groups[k], accumulate);
+    }
     for (size_t i = 0; i < s->parameters.count; i++) {
         state_entry *p = &s->parameters.at[i];
         if (p->optimizer < 0)

@@ -51,6 +51,7 @@ typedef struct state_hyper {
 typedef struct state_group {
     void *self;           /* the optimizer's instance of this group */
     uint32_t *parameters; /* indices of state.parameters */
+    lth_shape *shapes;    /* theirs; those of an optimizer's groups lie side by side */
     uint32_t count, hyper_count;
     int64_t elements;     /* of all of them together */
     state_place place;    /* of the first parameter */

@@ -325,6 +325,13 @@ Test(engine_steps, plans_used_longest_ago_are_forgotten_and_made_again)
     cr_assert_eq(rig_stats(&r).plans_compiled, 80);
     rig_train(&r, &(rig_recipe){ .hook = hooks[0], .evaluate = true });
     cr_assert_eq(rig_stats(&r).plans_compiled, 81);
+    uint64_t all = rig_stats(&r).plan_memory;
+    r.g->cache.memory_limit = all / 4;
+    rig_train(&r, &(rig_recipe){ .hook = hooks[79], .evaluate = true });
+    cr_assert_leq(rig_stats(&r).plan_memory, all / 4);
+    r.g->cache.memory_limit = 0;
+    rig_train(&r, &(rig_recipe){ .hook = hooks[78], .evaluate = true });
+    cr_assert_eq(r.g->cache.count, PLAN_CACHE_LEAST, "a few are kept in any case");
     rig_close(&r);
 }
 
