@@ -187,7 +187,7 @@ lth_status checkpoint_scan_dir(const char *dir, checkpoint_scan *out, error *e)
         out->at = memory_grow(out->at, &out->capacity, out->count + 1, sizeof *out->at);
         checkpoint_found *f = &out->at[out->count++];
         *f = (checkpoint_found){ .name = str_dup(names.at[i]), .path = path };
-        f->status = manifest_read(path, &f->manifest, &f->why);
+        f->status = checkpoint_manifest_read(path, &f->manifest, &f->why);
     }
     file_names_free(&names);
     if (out->count)
@@ -200,7 +200,7 @@ void checkpoint_scan_free(checkpoint_scan *s)
     for (size_t i = 0; i < s->count; i++) {
         free(s->at[i].name);
         free(s->at[i].path);
-        manifest_free(&s->at[i].manifest);
+        checkpoint_manifest_free(&s->at[i].manifest);
     }
     free(s->at);
     *s = (checkpoint_scan){ 0 };

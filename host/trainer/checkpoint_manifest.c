@@ -29,7 +29,7 @@ static json_t *plugins_tree(const checkpoint_facts *f)
     return list;
 }
 
-static json_t *files_tree(const manifest *m)
+static json_t *files_tree(const checkpoint_manifest *m)
 {
     json_t *files = json_object();
     for (uint32_t i = 0; i < m->file_count; i++)
@@ -38,7 +38,7 @@ static json_t *files_tree(const manifest *m)
     return files;
 }
 
-lth_status manifest_render(const manifest *m, char **text, size_t *size, error *e)
+lth_status checkpoint_manifest_render(const checkpoint_manifest *m, char **text, size_t *size, error *e)
 {
     const checkpoint_facts *f = &m->facts;
     char created[CLOCK_TEXT_SIZE], hash[SHA256_HEX_SIZE];
@@ -74,7 +74,7 @@ static bool own_hash_fits(const char *text, size_t size)
     return memcmp(text + size - TAIL_SIZE, expected, TAIL_SIZE) == 0;
 }
 
-static bool read_files(manifest *m, const json_t *files)
+static bool read_files(checkpoint_manifest *m, const json_t *files)
 {
     const char *name, *hash;
     json_t *entry;
@@ -84,7 +84,7 @@ static bool read_files(manifest *m, const json_t *files)
         if (m->file_count == sizeof m->files / sizeof *m->files || strchr(name, '/') ||
             json_unpack(entry, "{s:I, s:s}", "size", &size, "sha256", &hash) || strlen(hash) != 64)
             return false;
-        manifest_file *f = &m->files[m->file_count++];
+        checkpoint_file *f = &m->files[m->file_count++];
         f->name = name;
         f->size = size;
         memcpy(f->sha256, hash, 65);
@@ -92,7 +92,7 @@ static bool read_files(manifest *m, const json_t *files)
     return true;
 }
 
-static bool read_plugins(manifest *m, const json_t *list)
+static bool read_plugins(checkpoint_manifest *m, const json_t *list)
 {
     size_t i;
     json_t *entry;
@@ -108,7 +108,7 @@ static bool read_plugins(manifest *m, const json_t *list)
     return true;
 }
 
-static bool has_file(const manifest *m, const char *name)
+static bool has_file(const checkpoint_manifest *m, const char *name)
 {
     for (uint32_t i = 0; i < m->file_count; i++)
         if (strcmp(m->files[i].name, name) == 0)
@@ -116,7 +116,7 @@ static bool has_file(const manifest *m, const char *name)
     return false;
 }
 
-static bool read_tree(manifest *m)
+static bool read_tree(checkpoint_manifest *m)
 {
     json_int_t sequence, step, epoch;
     json_t *plugins, *files;
@@ -134,7 +134,7 @@ static bool read_tree(manifest *m)
            (weights_only || (has_file(m, CHECKPOINT_OPTIMIZER_FILE) && has_file(m, CHECKPOINT_STATE_FILE)));
 }
 
-static lth_status read_checked(manifest *m, const char *path, const char *text, size_t size, error *e)
+static lth_status read_checked(checkpoint_manifest *m, const char *path, const char *text, size_t size, error *e)
 {
     int schema = 0;
     if (!own_hash_fits(text, size))
@@ -149,9 +149,9 @@ static lth_status read_checked(manifest *m, const char *path, const char *text, 
     return schema == CHECKPOINT_SCHEMA && read_tree(m) ? LTH_OK : error_set(e, LTH_INVALID, "'%s' is not a checkpoint's manifest", path);
 }
 
-lth_status manifest_read(const char *folder, manifest *out, error *e)
+lth_status checkpoint_manifest_read(const char *folder, checkpoint_manifest *out, error *e)
 {
-    *out = (manifest){ 0 };
+    *out = (checkpoint_manifest){ 0 };
     char *path = path_join(folder, CHECKPOINT_MANIFEST_FILE), *text = NULL;
     size_t size = 0;
     struct stat st;
@@ -163,20 +163,20 @@ lth_status manifest_read(const char *folder, manifest *out, error *e)
     if (!status)
         status = read_checked(out, path, text, size, e);
     if (status)
-        manifest_free(out);
+        checkpoint_manifest_free(out);
     free(text);
     free(path);
     return status;
 }
 
-void manifest_free(manifest *m)
+void checkpoint_manifest_free(checkpoint_manifest *m)
 {
     json_decref(m->tree);
     free(m->plugins);
-    *m = (manifest){ 0 };
+    *m = (checkpoint_manifest){ 0 };
 }
 
-static lth_status verify_file(const manifest_file *f, const char *path, error *e)
+static lth_status verify_file(const checkpoint_file *f, const char *path, error *e)
 {
     struct stat st;
     char hash[SHA256_HEX_SIZE];
@@ -190,7 +190,7 @@ static lth_status verify_file(const manifest_file *f, const char *path, error *e
     return status;
 }
 
-lth_status manifest_verify(const manifest *m, const char *folder, error *e)
+lth_status checkpoint_manifest_verify(const checkpoint_manifest *m, const char *folder, error *e)
 {
     lth_status status = LTH_OK;
     for (uint32_t i = 0; i < m->file_count && !status; i++) {

@@ -14,7 +14,7 @@
 
 struct checkpoint {
     char *path;
-    manifest manifest;
+    checkpoint_manifest manifest;
     char *run_ini;
     json_t *state;
     safetensors_file *tensors[2];
@@ -46,11 +46,11 @@ static lth_status open_folder(const char *path, bool resume, checkpoint **out, e
     checkpoint *c = memory_new(sizeof *c);
     lth_status status = path_real(path, &c->path, e);
     if (!status)
-        status = manifest_read(c->path, &c->manifest, e);
+        status = checkpoint_manifest_read(c->path, &c->manifest, e);
     if (!status && resume && c->manifest.facts.weights_only)
         status = error_set(e, LTH_INVALID, "'%s' has weights only: a run cannot go on from it (`weights = ` starts a new one from it)", path);
     if (!status)
-        status = manifest_verify(&c->manifest, c->path, e);
+        status = checkpoint_manifest_verify(&c->manifest, c->path, e);
     if (!status)
         status = read_files(c, e);
     if (status) {
@@ -172,7 +172,7 @@ void checkpoint_close(checkpoint *c)
     safetensors_close(c->tensors[0]);
     safetensors_close(c->tensors[1]);
     json_decref(c->state);
-    manifest_free(&c->manifest);
+    checkpoint_manifest_free(&c->manifest);
     free(c->run_ini);
     free(c->path);
     free(c);

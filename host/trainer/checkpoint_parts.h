@@ -35,28 +35,28 @@ struct checkpoint_snapshot {
 
 /* ---- A manifest ---- */
 
-typedef struct manifest_file {
+typedef struct checkpoint_file {
     const char *name;
     int64_t size;
     char sha256[65];
-} manifest_file;
+} checkpoint_file;
 
-typedef struct manifest {
+typedef struct checkpoint_manifest {
     checkpoint_facts facts;
     int64_t sequence;
-    manifest_file files[8];
+    checkpoint_file files[8];
     uint32_t file_count;
     json_t *tree; /* of one that was read: owns the texts */
     checkpoint_plugin *plugins;
-} manifest;
+} checkpoint_manifest;
 
 /* The manifest's text with its own hash at the end; the caller frees. */
-lth_status manifest_render(const manifest *m, char **text, size_t *size, error *e);
+lth_status checkpoint_manifest_render(const checkpoint_manifest *m, char **text, size_t *size, error *e);
 /* Reads a folder's manifest. LTH_INVALID: damaged or absent; LTH_UNSUPPORTED: of a newer schema; LTH_IO: the system. */
-lth_status manifest_read(const char *folder, manifest *out, error *e);
-void manifest_free(manifest *m);
+lth_status checkpoint_manifest_read(const char *folder, checkpoint_manifest *out, error *e);
+void checkpoint_manifest_free(checkpoint_manifest *m);
 /* Compares sizes and hashes of all files of a folder. The same statuses. */
-lth_status manifest_verify(const manifest *m, const char *folder, error *e);
+lth_status checkpoint_manifest_verify(const checkpoint_manifest *m, const char *folder, error *e);
 
 /* ---- A folder of checkpoints ---- */
 
@@ -70,7 +70,7 @@ typedef struct checkpoint_found {
     char *name, *path;
     lth_status status; /* of reading its manifest */
     error why;
-    manifest manifest;
+    checkpoint_manifest manifest;
 } checkpoint_found;
 typedef struct checkpoint_scan {
     checkpoint_found *at;

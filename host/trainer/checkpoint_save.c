@@ -40,7 +40,7 @@ static lth_status sink_put(void *context, const void *data, size_t size, error *
 }
 
 /* Syncs where all went well so far, and closes always. */
-static lth_status sink_close(sink *s, lth_status status, manifest_file *f, error *e)
+static lth_status sink_close(sink *s, lth_status status, checkpoint_file *f, error *e)
 {
     if (!status && fsync(s->fd))
         status = error_set(e, LTH_IO, "cannot sync '%s': %s", s->path, strerror(errno));
@@ -54,7 +54,7 @@ static lth_status sink_close(sink *s, lth_status status, manifest_file *f, error
     return status;
 }
 
-static lth_status write_text(const char *folder, const char *name, const char *text, size_t size, manifest_file *f, error *e)
+static lth_status write_text(const char *folder, const char *name, const char *text, size_t size, checkpoint_file *f, error *e)
 {
     sink s;
     lth_status status = sink_open(&s, folder, name, e);
@@ -63,7 +63,7 @@ static lth_status write_text(const char *folder, const char *name, const char *t
     return sink_close(&s, status, f, e);
 }
 
-static lth_status write_tensors(const char *folder, const char *name, const snapshot_part *p, manifest_file *f, error *e)
+static lth_status write_tensors(const char *folder, const char *name, const snapshot_part *p, checkpoint_file *f, error *e)
 {
     sink s;
     lth_status status = sink_open(&s, folder, name, e);
@@ -72,7 +72,7 @@ static lth_status write_tensors(const char *folder, const char *name, const snap
     return sink_close(&s, status, f, e);
 }
 
-static lth_status write_state(const char *folder, const json_t *state, manifest_file *f, error *e)
+static lth_status write_state(const char *folder, const json_t *state, checkpoint_file *f, error *e)
 {
     size_t size;
     char *text = json_render(state, &size);
@@ -83,18 +83,18 @@ static lth_status write_state(const char *folder, const json_t *state, manifest_
     return status;
 }
 
-static lth_status write_manifest(const char *folder, const manifest *m, error *e)
+static lth_status write_manifest(const char *folder, const checkpoint_manifest *m, error *e)
 {
     char *text = NULL;
     size_t size = 0;
-    lth_status status = manifest_render(m, &text, &size, e);
+    lth_status status = checkpoint_manifest_render(m, &text, &size, e);
     if (!status)
         status = write_text(folder, CHECKPOINT_MANIFEST_FILE, text, size, NULL, e);
     free(text);
     return status;
 }
 
-static manifest_file *next_file(manifest *m, const char *name)
+static checkpoint_file *next_file(checkpoint_manifest *m, const char *name)
 {
     m->files[m->file_count].name = name;
     return &m->files[m->file_count++];
@@ -103,7 +103,7 @@ static manifest_file *next_file(manifest *m, const char *name)
 /* All files, the manifest last, and the folder itself, on disk. */
 static lth_status write_folder(const char *folder, const checkpoint_snapshot *s, int64_t sequence, error *e)
 {
-    manifest m = { .facts = s->facts, .sequence = sequence };
+    checkpoint_manifest m = { .facts = s->facts, .sequence = sequence };
     lth_status status = write_tensors(folder, CHECKPOINT_MODEL_FILE, &s->parts[CHECKPOINT_MODEL], next_file(&m, CHECKPOINT_MODEL_FILE), e);
     if (!status && !s->facts.weights_only)
         status = write_tensors(folder, CHECKPOINT_OPTIMIZER_FILE, &s->parts[CHECKPOINT_OPTIMIZER],
