@@ -25,6 +25,10 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv);
 } cli_command;
 
+/* run, fit, validate, test and predict: argv[0] tells which. */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_plugins(int argc, char **argv);
 int cmd_manifest(int argc, char **argv);
 

@@ -6,7 +6,31 @@
 #include <stdio.h>
 #include <string.h>
 
+#define RUN_FILES "RUN.INI [MORE.INI...] [SECTION.KEY=VALUE...]"
+#define RUN_OPTIONS                                                                                                      \
+    "  --plugin-dir DIR     search DIR first for plugins (may be given several times)\n"                                \
+    "  --eager              run op by op, each a plan of its own\n"                                                      \
+    "  --no-fusion          one kernel an op\n"                                                                          \
+    "  --json               the result, for programs\n"                                                                 \
+    "  --verbose            more words\n"
+#define CKPT_OPTION "  --ckpt WHICH         last, best or a checkpoint's path; otherwise the newest run's best\n"
+#define RESUME_OPTION "  --resume WHICH       go on from: auto, last, best or a checkpoint's path\n"
+
 static const cli_command commands[] = {
+    { "run", "do the stages that a run file names: train by default",
+      "run " RUN_FILES "\n\n" RESUME_OPTION CKPT_OPTION RUN_OPTIONS, cmd_run },
+    { "fit", "train", "fit " RUN_FILES "\n\n" RESUME_OPTION RUN_OPTIONS, cmd_run },
+    { "validate", "validate a checkpoint", "validate " RUN_FILES "\n\n" CKPT_OPTION RUN_OPTIONS, cmd_run },
+    { "test", "test a checkpoint", "test " RUN_FILES "\n\n" CKPT_OPTION RUN_OPTIONS, cmd_run },
+    { "predict", "write a checkpoint's predictions", "predict " RUN_FILES "\n\n" CKPT_OPTION RUN_OPTIONS, cmd_run },
+    { "check", "find a run file's mistakes, and the model's, without computing",
+      "check " RUN_FILES "\n\n"
+      "  --plugin-dir DIR     search DIR first for plugins (may be given several times)\n",
+      cmd_check },
+    { "plan", "show what a run's steps are compiled to",
+      "plan " RUN_FILES "\n\n"
+      "  --plugin-dir DIR     search DIR first for plugins (may be given several times)\n",
+      cmd_plan },
     { "plugins", "list the plugins, show one's options, tell where one comes from",
       "plugins [show NAME | why NAME] [--json] [--plugin-dir DIR]\n\n"
       "  plugins              every component: kind, name, version, API, status, place\n"

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer/optimizers.c: from [optimizer], its groups and [scheduler], or from a model's configure_optimizers, to instances:
+ * one a group of parameters. */
+#include "trainer/session.h"
+
+#include "config/resolved.h"
+#include "util/memory.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+static session *of(lth_optimizers *o) { return ((optimizer_set *)o)->session; }
+
+LTH_PRINTF(4, 5)
+static lth_status fail(optimizer_set *set, const char *file, uint32_t line, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    lth_status status = error_set_v(&set->error, LTH_INVALID, format, arguments);
+    va_end(arguments);
+    if (file)
+        error_prefix(&set->error, "%s:%u: ", file, (unsigned)line);
+    return status;
+}
+
+/* ---- Instances ---- */
+
+/* The base's entries, with the group's in their place or behind them: a group's options override the optimizer's. */
+static config_section *merged(session *s, const config_section *base, const config_section *group)
+{
+    config_section *m = arena_alloc(&s->memory, sizeof *m);
+    *m = *(group ? group : base);
+    m->entries = arena_array(&s->memory, (base ? base->count : 0) + (group ? group->count : 0) + 1, sizeof *m->entries);
+    m->count = 0;
+    for (size_t i = 0; base && i < base->count; i++)
+        m->entries[m->count++] = base->entries[i];
+    for (size_t i = 0; group && i < group->count; i++) {
+        size_t at = 0;
+        while (at < m->count && strcmp(m->entries[at].key, group->entries[i].key) != 0)
+            at++;
+        m->entries[at] = group->entries[i];
+        m->count += at == m->count;
+    }
+    m->capacity = m->count;
+    return m;
+}
+
+static double *learning_rate(component *c)
+{
+    for (uint32_t i = 0; i < c->table->options.count; i++) {
+        lth_option o = schema_option(&c->table->options, i);
+        if (strcmp(o.name, "lr") == 0 && o.type == LTH_OPTION_FLOAT)
+            return (double *)((char *)c->self + o.offset);
+    }
+    return NULL;
+}
+
+/* A group's instance. group: its own section; NULL: the optimizer's options as they are. */
+static lth_status new_group(session *s, optimizer *o, config_section *group, optimizer_group **out, error *e)
+{
+    const registry_component *known = registry_find(s->registry, "optimizer", o->id);
+    group_options of_group = { { NULL, 0 } };
+    const schema_part host = { &group_option_table, &of_group };
+    config_section *section = group ? merged(s, o->section, group) : o->section;
+    optimizer_group g = { 0 };
+    if (component_new(&s->scope, known, group ? group->title : o->title, section, group ? &host : NULL, &g.who, e) != LTH_OK ||
+        component_init(g.who, e) != LTH_OK) {
+        component_free(g.who);
+        return e->status;
+    }
+    g.lr = learning_rate(g.who);
+    g.base_lr = g.lr ? *g.lr : 0;
+    o->groups = memory_grow(o->groups, &o->group_capacity, o->group_count + 1, sizeof *o->groups);
+    o->groups[o->group_count] = g;
+    *out = &o->groups[o->group_count++];
+    return LTH_OK;
+}
+
+static void take(session *s, optimizer_group *g, uint32_t index)
+{
+    g->parameters = memory_resize(g->parameters, (g->count + 1) * sizeof *g->parameters);
+    g->parameters[g->count++] = index + 1;
+    s->optimizers.taken[index] = true;
+}
+
+/* "adamw", then "adamw-1", ... */
+static const char *unique_name(session *s, const char *id)
+{
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        same += strcmp(s->optimizers.at[i].id, id) == 0;
+    return same ? arena_format(&s->memory, "%s-%u", id, (unsigned)same) : id;
+}
+
+/* ---- lth_optimizers ---- */
+
+static int32_t api_add(lth_optimizers *abi, const char *title, const char *file, uint32_t line)
+{
+    optimizer_set *set = (optimizer_set *)abi;
+    session *s = of(abi);
+    config_section *section = config_find(s->config, title);
+    if (!section || !section->enabled)
+        return fail(set, file, line, "the run file has no section [%s]; the model '%s' wants it: write `use = NAME` there", title,
+                    s->model->known->id), -1;
+    const char *id = config_component(s->config, section);
+    const registry_component *known = registry_find(s->registry, "optimizer", id);
+    if (!known)
+        return fail(set, file, line, "[%s] there is no optimizer '%s'", title, id), -1;
+    set->at = memory_grow(set->at, &set->capacity, set->count + 1, sizeof *set->at);
+    optimizer *o = &set->at[set->count];
+    *o = (optimizer){ .id = known->id, .name = unique_name(s, known->id), .section = section, .title = section->title };
+    return (int32_t)set->count++;
+}
+
+static bool index_is_right(optimizer_set *set, int32_t index, const char *file, uint32_t line)
+{
+    if (index >= 0 && (uint32_t)index < set->count)
+        return true;
+    fail(set, file, line, "there is no optimizer %d: %u were added", (int)index, (unsigned)set->count);
+    return false;
+}
+
+static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char *prefix, const char *group_title, const char *file,
+                                 uint32_t line)
+{
+    optimizer_set *set = (optimizer_set *)abi;
+    session *s = of(abi);
+    const lth_parameter_info *info;
+    if (!index_is_right(set, index, file, line))
+        return LTH_INVALID;
+    config_section *section = group_title ? config_find(s->config, group_title) : NULL;
+    if (group_title && !section)
+        return fail(set, file, line, "the run file has no section [%s], of options of a group of parameters", group_title);
+    optimizer_group *g;
+    error e = { 0 };
+    if (new_group(s, &set->at[index], section, &g, &e) != LTH_OK)
+        return fail(set, file, line, "%s", e.text);
+    uint32_t count = engine_parameters(s->engine, &info);
+    for (uint32_t i = 0; i < count; i++) {
+        if (info[i].is_buffer || info[i].flags & LTH_PARAMETER_FROZEN || !str_starts(info[i].name, prefix))
+            continue;
+        if (set->taken[i] && prefix[0])
+            return fail(set, file, line, "parameter '%s' is in two groups", info[i].name);
+        if (!set->taken[i])
+            take(s, g, i);
+    }
+    return g->count > 0 ? LTH_OK : fail(set, file, line, "no parameter that is left has a name that begins with '%s'", prefix);
+}
+
+static lth_status api_scheduler(lth_optimizers *abi, int32_t index, const char *title, const char *file, uint32_t line)
+{
+    optimizer_set *set = (optimizer_set *)abi;
+    session *s = of(abi);
+    config_section *section = config_find(s->config, title);
+    if (!index_is_right(set, index, file, line))
+        return LTH_INVALID;
+    if (!section || !section->enabled)
+        return fail(set, file, line, "the run file has no section [%s], of a scheduler", title);
+    const registry_component *known = registry_find(s->registry, "scheduler", config_component(s->config, section));
+    schedule x = { .optimizer = (uint32_t)index };
+    const schema_part host = { &scheduler_option_table, &x.options };
+    error e = { 0 };
+    if (!known)
+        return fail(set, file, line, "[%s] there is no scheduler '%s'", title, config_component(s->config, section));
+    if (component_new(&s->scope, known, section->title, section, &host, &x.who, &e) != LTH_OK || component_init(x.who, &e) != LTH_OK) {
+        component_free(x.who);
+        return fail(set, file, line, "%s", e.text);
+    }
+    x.table = (const lth_scheduler *)x.who->table;
+    set->schedules = memory_grow(set->schedules, &set->schedule_capacity, set->schedule_count + 1, sizeof *set->schedules);
+    set->schedules[set->schedule_count++] = x;
+    if (x.table->needs_metric && !x.options.monitor[0])
+        return fail(set, file, line, "[%s] needs `monitor = METRIC`: '%s' looks at one", section->title, known->id);
+    return LTH_OK;
+}
+
+static const lth_optimizers_api optimizers_api = { sizeof(lth_optimizers_api), 0, api_add, api_parameters, api_scheduler };
+
+/* ---- Where the model leaves it to the run file ---- */
+
+/* A pattern has a wildcard; anything else is the beginning of a name. */
+static bool matches(const char *pattern, const char *name)
+{
+    return strpbrk(pattern, "*?[") ? fnmatch(pattern, name, 0) == 0 : str_starts(name, pattern);
+}
+
+static lth_status fill_group(session *s, optimizer *o, config_section *section)
+{
+    optimizer_set *set = &s->optimizers;
+    const lth_parameter_info *info;
+    group_options options = { { NULL, 0 } };
+    const schema_part part[2] = { { &group_option_table, &options }, { &registry_find(s->registry, "optimizer", o->id)->options, NULL } };
+    diagnostics ignored = { 0 };
+    schema_fill(s->config, section, section->title, part, 2, &s->memory, &ignored);
+    diagnostics_free(&ignored);
+    optimizer_group *g;
+    error e = { 0 };
+    if (new_group(s, o, section, &g, &e) != LTH_OK)
+        return fail(set, NULL, 0, "%s", e.text);
+    uint32_t count = engine_parameters(s->engine, &info);
+    for (int64_t p = 0; p < options.parameters.count; p++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (info[i].is_buffer || info[i].flags & LTH_PARAMETER_FROZEN || !matches(options.parameters.at[p], info[i].name))
+                continue;
+            if (set->taken[i])
+                return fail(set, section->file, (uint32_t)section->line, "[%s] parameter '%s' is in another group already", section->title,
+                            info[i].name);
+            take(s, g, i);
+        }
+    return g->count > 0 ? LTH_OK
+                        : fail(set, section->file, (uint32_t)section->line, "[%s] `parameters` matches no parameter of the model", section->title);
+}
+
+/* One optimizer for all: first the rest of the parameters, then the groups, as PyTorch's users order them. */
+static lth_status from_run_file(session *s)
+{
+    optimizer_set *set = &s->optimizers;
+    if (!config_find(s->config, "optimizer")) {
+        str names = { 0 };
+        const registry_component *c = NULL;
+        while ((c = registry_next(s->registry, "optimizer", c)))
+            str_printf(&names, "%s%s", names.length ? ", " : "", c->id);
+        fail(set, NULL, 0, "%s: training needs a section [optimizer] with use = NAME; there are: %s", s->config->file, str_text(&names));
+        str_free(&names);
+        return LTH_INVALID;
+    }
+    if (api_add(&set->abi, "optimizer", NULL, 0) < 0)
+        return LTH_INVALID;
+    optimizer *o = &set->at[0];
+    optimizer_group *rest;
+    error e = { 0 };
+    if (new_group(s, o, NULL, &rest, &e) != LTH_OK)
+        return fail(set, NULL, 0, "%s", e.text);
+    config_section *section = NULL;
+    while ((section = config_next(s->config, "optimizer", section)))
+        if (section->enabled && str_starts(section->name, "group.") && fill_group(s, o, section) != LTH_OK)
+            return LTH_INVALID;
+    const lth_parameter_info *info;
+    uint32_t count = engine_parameters(s->engine, &info);
+    for (uint32_t i = 0; i < count; i++)
+        if (!info[i].is_buffer && !(info[i].flags & LTH_PARAMETER_FROZEN) && !set->taken[i])
+            take(s, &o->groups[0], i);
+    if (o->groups[0].count == 0) { /* the named groups have them all */
+        component_free(o->groups[0].who);
+        memmove(o->groups, o->groups + 1, --o->group_count * sizeof *o->groups);
+    }
+    if (o->group_count == 0)
+        return fail(set, NULL, 0, "the model '%s' has no parameter to train", s->model->known->id);
+    config_section *scheduler = config_find(s->config, "scheduler");
+    return scheduler && scheduler->enabled ? api_scheduler(&set->abi, 0, "scheduler", NULL, 0) : LTH_OK;
+}
+
+/* ---- Into the engine ---- */
+
+static lth_status to_engine(session *s, error *e)
+{
+    for (uint32_t i = 0; i < s->optimizers.count; i++) {
+        optimizer *o = &s->optimizers.at[i];
+        if (o->group_count == 0)
+            return error_set(e, LTH_INVALID, "[%s] the model gave this optimizer no parameters (lth_optimizer_parameters)", o->title);
+        int32_t index = engine_add_optimizer(s->engine, (const lth_optimizer *)o->groups[0].who->table, o->name, e);
+        if (index < 0)
+            return e->status;
+        for (uint32_t g = 0; g < o->group_count; g++) {
+            component_enter(o->groups[g].who, "setup");
+            lth_status status = engine_add_group(s->engine, index, o->groups[g].who->self, o->groups[g].parameters, o->groups[g].count, e);
+            if (status != LTH_OK)
+                component_add_fault(o->groups[g].who, e);
+            component_leave();
+            if (status != LTH_OK)
+                return error_prefix(e, "[%s] ", o->groups[g].who->title);
+        }
+    }
+    return LTH_OK;
+}
+
+lth_status optimizers_configure(session *s, error *e)
+{
+    optimizer_set *set = &s->optimizers;
+    const lth_parameter_info *info;
+    set->abi.api = &optimizers_api;
+    set->session = s;
+    set->taken = memory_new((engine_parameters(s->engine, &info) + 1) * sizeof *set->taken);
+    lth_status status = LTH_OK;
+    if (s->model_table->configure_optimizers) {
+        component_enter(s->model, "configure_optimizers");
+        status = s->model_table->configure_optimizers(s->model->self, &set->abi);
+        if (set->error.status == LTH_OK)
+            status = component_result(s->model, "configure_optimizers", status, e);
+        component_leave();
+    } else {
+        from_run_file(s);
+    }
+    if (set->error.status != LTH_OK)
+        return error_set(e, set->error.status, "%s", set->error.text);
+    if (status != LTH_OK)
+        return status;
+    if (set->count == 0)
+        return error_set(e, LTH_INVALID, "the model '%s' configured no optimizer", s->model->known->id);
+    if (set->count > 1 && !s->model_table->manual_optimization)
+        return error_set(e, LTH_INVALID, "the model '%s' has %u optimizers: that needs .manual_optimization = 1 and lth_minimize in its training_step",
+                         s->model->known->id, (unsigned)set->count);
+    if (s->model_table->manual_optimization && s->options.accumulate_grad_batches > 1)
+        return error_set(e, LTH_UNSUPPORTED, "[trainer] accumulate_grad_batches = %lld: the model '%s' optimizes by hand",
+                         (long long)s->options.accumulate_grad_batches, s->model->known->id);
+    return to_engine(s, e);
+}
+
+void optimizers_free(session *s)
+{
+    optimizer_set *set = &s->optimizers;
+    for (uint32_t i = 0; i < set->count; i++) {
+        for (uint32_t g = 0; g < set->at[i].group_count; g++) {
+            component_free(set->at[i].groups[g].who);
+            free(set->at[i].groups[g].parameters);
+        }
+        free(set->at[i].groups);
+    }
+    for (uint32_t i = 0; i < set->schedule_count; i++)
+        component_free(set->schedules[i].who);
+    free(set->schedules);
+    free(set->at);
+    free(set->taken);
+}
+
+/* ---- The resolved run file ---- */
+
+/* A section as its tables have it, whether or not this stage made an instance of it. */
+static void resolve_one(session *s, const char *kind, config_section *section, config_section *filled, const char *id,
+                        const schema_part *host, str *out)
+{
+    const registry_component *known = registry_find(s->registry, kind, id);
+    component *c = NULL;
+    error e = { 0 };
+    if (known && component_new(&s->scope, known, section->title, filled, host, &c, &e) == LTH_OK) {
+        component_resolve(c, host, out);
+        free(c->self); /* init was never called */
+        c->self = NULL;
+    }
+}
+
+void optimizers_resolve(session *s, str *out)
+{
+    config_section *base = config_find(s->config, "optimizer"), *section = NULL;
+    while ((section = config_next(s->config, "optimizer", section))) {
+        group_options of_group;
+        const schema_part host = { &group_option_table, &of_group };
+        bool group = str_starts(section->name, "group.") && base;
+        if (section->enabled)
+            resolve_one(s, "optimizer", section, group ? merged(s, base, section) : section,
+                        config_component(s->config, group ? base : section), group ? &host : NULL, out);
+    }
+    while ((section = config_next(s->config, "scheduler", section))) {
+        scheduler_options of_scheduler;
+        const schema_part host = { &scheduler_option_table, &of_scheduler };
+        if (section->enabled)
+            resolve_one(s, "scheduler", section, section, config_component(s->config, section), &host, out);
+    }
+}

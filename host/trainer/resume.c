@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * trainer/resume.c: from a checkpoint back into the run. save.c is its mirror. */
+#include "trainer/resume.h"
+#include "trainer/session.h"
+
+#include "util/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Finding ---- */
+
+/* The run's folder of a checkpoint <run>/checkpoints/<name>, or NULL where it stands elsewhere. The caller frees. */
+static char *run_dir_of(const char *checkpoint)
+{
+    char *real = NULL, *parent, *run = NULL;
+    error ignored = { 0 };
+    if (path_real(checkpoint, &real, &ignored) != LTH_OK)
+        return NULL;
+    parent = path_dir(real);
+    char *below = path_join(real, "checkpoints");
+    if (strcmp(path_base(parent), "checkpoints") == 0)
+        run = path_dir(parent);
+    else if (path_is_dir(below)) /* a run's folder itself */
+        run = str_dup(real);
+    free(below);
+    free(parent);
+    free(real);
+    return run;
+}
+
+static lth_status open_in(session *s, const char *run, const char *which, checkpoint **out, error *e)
+{
+    char *dir = path_join(run, "checkpoints");
+    const checkpoint_open_args args = { .dir = dir, .which = which, .resume = s->in_fit, .quarantine = s->in_fit && s->lock.fd >= 0,
+                                        .warn = session_warn, .context = s };
+    lth_status status = checkpoint_open(&args, out, e);
+    free(dir);
+    return status;
+}
+
+static bool is_word(const char *which) { return strcmp(which, "last") == 0 || strcmp(which, "best") == 0 || strcmp(which, "auto") == 0; }
+
+lth_status resume_find(session *s, const char *which, checkpoint **out, error *e)
+{
+    bool automatic = strcmp(which, "auto") == 0;
+    *out = NULL;
+    if (!is_word(which) && !path_exists(which))
+        return error_set(e, LTH_INVALID, "there is no checkpoint '%s' (last, best, auto, or the path of one)", which);
+    char *run = is_word(which) ? run_dir_newest(s, e) : run_dir_of(which);
+    if (e->status != LTH_OK)
+        return e->status;
+    if (!run && is_word(which))
+        return automatic ? LTH_END
+                         : error_set(e, LTH_INVALID, "no run of the name '%s' in '%s' has a checkpoint yet", s->run.name, s->run.dir);
+    lth_status status = LTH_OK;
+    if (run && s->in_fit) /* the run goes on in its own folder */
+        status = run_dir_use(s, run, e);
+    if (status == LTH_OK)
+        status = open_in(s, run ? run : "", automatic ? "last" : which, out, e);
+    if (status == LTH_END)
+        status = automatic ? LTH_END : error_set(e, LTH_INVALID, "'%s' holds no checkpoint to go on from", run ? run : which);
+    free(run);
+    return status;
+}
+
+/* ---- Restoring ---- */
+
+static lth_status load_component(checkpoint *c, component *who, error *e)
+{
+    state_reader r;
+    uint32_t version;
+    if (!who->table->load || !checkpoint_read_component(c, who->title, &r, &version))
+        return LTH_OK;
+    lth_status status = component_load(who, &r.abi, version, e);
+    lth_status read = state_reader_end(&r, e);
+    return status != LTH_OK ? status : read;
+}
+
+lth_status resume_model(session *s, checkpoint *c, error *e)
+{
+    const hook_target *model = &s->targets[s->callback_count];
+    const size_t hook = offsetof(lth_hooks, on_load_checkpoint);
+    if (hooks_call_one(s, model, hook, "on_load_checkpoint", e) != LTH_OK || load_component(c, s->model, e) != LTH_OK ||
+        load_component(c, s->data, e) != LTH_OK)
+        return e->status;
+    return hooks_call_one(s, model + 1, hook, "on_load_checkpoint", e);
+}
+
+lth_status resume_components(session *s, checkpoint *c, error *e)
+{
+    if (resume_model(s, c, e) != LTH_OK || hooks_call_ordered(s, offsetof(lth_hooks, on_load_checkpoint), "on_load_checkpoint", INT32_MIN,
+                                                              INT32_MAX, false, e) != LTH_OK)
+        return e->status;
+    for (uint32_t i = 0; i < s->callback_count; i++)
+        if (load_component(c, s->callbacks[i], e) != LTH_OK)
+            return e->status;
+    for (uint32_t i = 0; i < s->logger_count; i++)
+        if (load_component(c, s->loggers[i], e) != LTH_OK)
+            return e->status;
+    return LTH_OK;
+}
+
+static int64_t integer(const json_t *o, const char *key, bool *right)
+{
+    const json_t *value = json_object_get(o, key);
+    *right = *right && json_is_integer(value);
+    return json_integer_value(value);
+}
+
+static lth_status loop_from_json(session *s, const json_t *o, error *e)
+{
+    loop_state *l = &s->loop;
+    bool right = json_is_object(o);
+    *l = (loop_state){ .epoch = integer(o, "epoch", &right),
+                       .batch = integer(o, "batch", &right),
+                       .global_step = integer(o, "global_step", &right),
+                       .batches = integer(o, "batches", &right),
+                       .micro = integer(o, "micro", &right),
+                       .samples = integer(o, "samples", &right),
+                       .accumulated = json_is_true(json_object_get(o, "accumulated")),
+                       .epoch_cut = json_is_true(json_object_get(o, "epoch_cut")),
+                       .epoch_scheduled = json_is_true(json_object_get(o, "epoch_scheduled")),
+                       .place = (loop_place)integer(o, "place", &right) };
+    s->running.last = json_is_true(json_object_get(o, "last_batch"));
+    right = right && json_to_f64(json_object_get(o, "seconds"), &l->seconds) && (int)l->place >= 0 && l->place <= PLACE_EPOCH_END;
+    return right ? LTH_OK : error_set(e, LTH_INVALID, "the checkpoint's state of the loops is not as it should be");
+}
+
+static lth_status schedules_from_json(session *s, checkpoint *c, const json_t *root, error *e)
+{
+    const json_t *list = json_object_get(root, "schedules"), *rates = json_object_get(root, "learning_rates");
+    size_t rate = 0;
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
+        schedule *x = &s->optimizers.schedules[i];
+        const json_t *count = json_object_get(json_array_get(list, i), "count");
+        if (json_is_integer(count))
+            x->count = json_integer_value(count);
+        if (load_component(c, x->who, e) != LTH_OK)
+            return e->status;
+    }
+    if (json_array_size(list) == 0) /* rates that no schedule moved are the run file's, which may have changed */
+        return LTH_OK;
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        for (uint32_t g = 0; g < s->optimizers.at[i].group_count; g++)
+            if (s->optimizers.at[i].groups[g].lr)
+                json_to_f64(json_array_get(rates, rate++), s->optimizers.at[i].groups[g].lr);
+            else
+                rate++;
+    return LTH_OK;
+}
+
+static lth_status load_position(session *s, checkpoint *c, error *e)
+{
+    state_reader r;
+    uint32_t version;
+    if (s->loop.place == PLACE_EPOCH_START || !checkpoint_read_component(c, RESUME_LOADER, &r, &version))
+        return LTH_OK;
+    lth_status status = data_loader_load(s->loaders.train, &r.abi, e);
+    lth_status read = state_reader_end(&r, e);
+    int64_t epoch;
+    if (status == LTH_OK) /* counted in this run's batches, which may have another size */
+        data_loader_saved(s->loaders.train, &epoch, &s->loop.batch);
+    return status != LTH_OK ? status : read;
+}
+
+static void warn_of_differences(session *s, const checkpoint *c)
+{
+    str text = { 0 };
+    checkpoint_fingerprint_difference(checkpoint_facts_of(c)->fingerprint, engine_fingerprint(s->engine), &text);
+    if (text.length)
+        console_line(&s->console, "warning: the checkpoint was written under other circumstances (%s): the bits of the resumed run will differ",
+                     str_text(&text));
+    str_free(&text);
+}
+
+lth_status resume_loops(session *s, checkpoint *c, error *e)
+{
+    const json_t *root = checkpoint_state(c), *best = json_object_get(root, "best");
+    if (!root)
+        return error_set(e, LTH_INVALID, "'%s' holds weights only: training cannot go on from it; [model] weights = %s/model.safetensors starts anew with them",
+                         checkpoint_path(c), checkpoint_path(c));
+    if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK || loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
+        metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK || schedules_from_json(s, c, root, e) != LTH_OK ||
+        load_position(s, c, e) != LTH_OK)
+        return e->status;
+    if (best && json_to_f64(json_object_get(best, "score"), &s->best.score)) {
+        s->best.name = str_dup(json_string_value(json_object_get(best, "name")));
+        s->best.monitor = str_dup(json_string_value(json_object_get(best, "monitor")));
+    }
+    s->resumed = true;
+    s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
+    s->last_checkpoint = str_dup(checkpoint_name(c));
+    s->last_checkpoint_batches = s->loop.batches;
+    s->last_checkpoint_place = s->loop.place;
+    if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints && checkpoint_exists(s->checkpoints, checkpoint_name(c)))
+        s->own_checkpoint = str_dup(checkpoint_name(c));
+    warn_of_differences(s, c);
+    return LTH_OK;
+}
