@@ -70,7 +70,8 @@ static bool undoes_itself(const graph *g, const candidate *c)
     if (!involution)
         return false;
     const lth_node *before = maker(g, c->operands[0]);
-    return before->op == c->op && memcmp(g->attributes + before->attributes, c->attributes, before->attributes_size) == 0;
+    return before->op == c->op && (before->attributes_size == 0 || memcmp(g->attributes + before->attributes, c->attributes,
+                                                                          before->attributes_size) == 0);
 }
 
 /* reshape of reshape, expand of expand, permute of permute: the second alone does it. */
@@ -105,10 +106,12 @@ static bool is_same(const graph *g, const lth_node *n, const candidate *c)
     if (n->op != c->op || n->operand_count != c->count || n->attributes_size != c->node->attributes_size ||
         n->value_count != c->node->value_count)
         return false;
+    if (c->count > 0 && memcmp(g->operands + n->first_operand, c->operands, c->count * sizeof *c->operands) != 0)
+        return false;
+    if (n->attributes_size > 0 && memcmp(g->attributes + n->attributes, c->attributes, n->attributes_size) != 0)
+        return false;
     const lth_shape *result = &g->values[n->first_value].shape; /* leaves are told apart by it, the others have it anyway */
-    return memcmp(g->operands + n->first_operand, c->operands, c->count * sizeof *c->operands) == 0 &&
-           memcmp(g->attributes + n->attributes, c->attributes, n->attributes_size) == 0 && result->dtype == c->result->dtype &&
-           op_same_dims(result, c->result);
+    return result->dtype == c->result->dtype && op_same_dims(result, c->result);
 }
 
 /* The place in the table of an equal node, or the free one where it would be. */
@@ -128,7 +131,8 @@ static void copy(merge *m, uint32_t node, const candidate *c)
 {
     graph_copy_node(m->in, node, m->out, m->map);
     const lth_node *n = &m->out->nodes[m->out->node_count - 1];
-    memcpy(m->out->operands + n->first_operand, c->operands, c->count * sizeof *c->operands);
+    if (c->count > 0)
+        memcpy(m->out->operands + n->first_operand, c->operands, c->count * sizeof *c->operands);
     if (n->attributes_size > 0)
         memcpy(m->out->attributes + n->attributes, c->attributes, n->attributes_size);
 }
