@@ -156,7 +156,6 @@ bool plan_compile(engine *g, plan *p, error *e)
     }
     constants c = { .first_slot = p->record.scalar_count };
     p->record_scalars = p->record.scalar_count;
-    p->field_count = p->record.input_count;
     bool ok = make_graph(g, p, &c, e);
     if (ok) {
         p->scalars = memory_new(((size_t)p->record_scalars + c.count) * sizeof *p->scalars + 1);

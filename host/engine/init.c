@@ -54,7 +54,7 @@ void init_fill(const lth_init *init, const char *name, uint64_t seed, const lth_
     int64_t count = lth_shape_count(shape);
     int64_t row = shape->rank > 0 && shape->dim[0] > 0 ? count / shape->dim[0] : 0; /* elements of one */
     for (int64_t i = 0; i < count; i++) {
-        bool zero = init->zero_row > 0 && row > 0 && i / row == (int64_t)init->zero_row - 1;
+        bool zero = row > 0 && i / row == (int64_t)init->zero_row - 1;
         put(out, shape->dtype, i, zero ? 0 : draw(init, seed, id, i));
     }
 }

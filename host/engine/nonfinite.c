@@ -63,24 +63,24 @@ static bool run_for_values(search *s, const lth_bindings *bindings)
     return o->accelerator->run(o->accelerator_self, s->run, bindings, &result) == LTH_OK;
 }
 
-/* Marks what is not finite on the way back from `value`; returns the first node, in the order of the step, that has none such
- * among its operands: where it began. */
+/* Marks what is not finite on the way back from `value`; returns the node where the way ends: the first one in the order of the
+ * step, so that all its operands are finite. */
 static uint32_t find_origin(search *s, uint32_t value)
 {
     uint32_t origin = LTH_NO_VALUE;
     s->bad[value] = true;
     for (uint32_t i = s->clean.node_count; i-- > 0;) {
         const lth_node *n = &s->clean.nodes[i];
-        bool on_the_way = false, operand_bad = false;
+        bool on_the_way = false;
         for (uint32_t k = 0; k < n->value_count; k++)
             on_the_way = on_the_way || s->bad[n->first_value + k];
-        for (uint32_t k = 0; on_the_way && k < n->operand_count; k++) {
+        if (!on_the_way)
+            continue;
+        origin = i;
+        for (uint32_t k = 0; k < n->operand_count; k++) {
             uint32_t operand = s->clean.operands[n->first_operand + k];
             s->bad[operand] = s->bad[operand] || range_of(s, operand).not_finite > 0;
-            operand_bad = operand_bad || s->bad[operand];
         }
-        if (on_the_way && !operand_bad)
-            origin = i;
     }
     return origin;
 }
@@ -105,7 +105,7 @@ static void tell_leaf(const search *s, const lth_node *n, error *e)
     range r = range_of(s, n->first_value);
     if (n->op == LTH_OP_INPUT) {
         uint32_t slot = ((const lth_attr_slot *)at)->slot;
-        const char *name = slot < s->plan->field_count ? s->engine->step.args.fields[slot].name : "(a value of an earlier segment)";
+        const char *name = slot < s->plan->field_count ? s->plan->field_names[slot] : "(a value of an earlier segment)";
         error_set(e, LTH_CHECK, "field '%s' of the batch holds %lld non-finite elements", name, (long long)r.not_finite);
     } else if (n->op == LTH_OP_STATE) {
         const lth_attr_state *state = at;
@@ -133,7 +133,9 @@ static void tell_op(const search *s, const lth_node *n, error *e)
         str_printf(&text, " at %s:%u", site->file, site->line);
     for (uint32_t i = 0; i < n->operand_count && i < 4; i++) {
         range r = range_of(s, in->operands[n->first_operand + i]);
-        if (r.low <= r.high)
+        if (r.low == r.high)
+            str_printf(&text, "%s operand %u is %.6g", i ? "," : ";", i + 1, r.low);
+        else if (r.low < r.high)
             str_printf(&text, "%s operand %u is in [%.6g, %.6g]", i ? "," : ";", i + 1, r.low, r.high);
     }
     error_set(e, LTH_CHECK, "%s", str_text(&text));

@@ -110,6 +110,10 @@ static plan *new_plan(engine *g, bool segment)
     p->segment = segment;
     copy_graph(g->trace.graph, &p->record);
     graph_init(&p->graph);
+    p->field_count = p->record.input_count;
+    p->field_names = memory_new(p->field_count * sizeof *p->field_names + 1);
+    for (uint32_t i = 0; i < p->field_count; i++)
+        p->field_names[i] = str_dup(s->args.fields[i].name);
     p->boundary_count = (uint32_t)s->segment_count;
     p->boundaries = memory_new(s->segment_count * sizeof *p->boundaries + 1);
     for (uint32_t i = 0; i < p->boundary_count; i++)
@@ -208,6 +212,9 @@ void plan_free(engine *g, plan *p)
         eager_free(g, p->eager);
     graph_free(&p->record);
     graph_free(&p->graph);
+    for (uint32_t i = 0; i < p->field_count; i++)
+        free(p->field_names[i]);
+    free(p->field_names);
     free(p->hook);
     free(p->boundaries);
     free(p->map);

@@ -46,6 +46,7 @@ typedef struct plan {
     double *scalars;      /* the record's, then the constants */
     const void **inputs;  /* by slot: fields, then kept values */
     uint32_t field_count;
+    char **field_names;
     plan_kept *kept;
     size_t kept_count, kept_capacity;
     plan_output *outputs; /* by slot */

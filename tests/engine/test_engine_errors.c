@@ -354,8 +354,8 @@ Test(engine_errors, a_described_plan_shows_ops_places_memory_and_parameters)
     rig_train(&r, &(rig_recipe){ .guard = true });
     str_clear(&text);
     engine_describe(r.g, collect, &text);
-    const char *parts[] = { "training_step: ", " kernels", "MFLOP", "working memory", "21 parameters, 21 of them trained", "matmul",
-                            "engine_fixture.c:", "'sgd/one.weight/velocity'", "gradient of ", "kernels:" };
+    const char *parts[] = { "training_step: ", " kernels", " FLOP", "working memory", "21 parameters, 21 of them trained", "matmul",
+                            "engine_fixture.c:", "input 'x' -> f32 (8, 3)", "'sgd/one.weight/velocity' and 3 more", "gradient of ", "kernels:" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         cr_assert(strstr(str_text(&text), parts[i]), "'%s' is not in:\n%s", parts[i], str_text(&text));
     str_free(&text);

@@ -97,6 +97,51 @@ Test(engine_segments, nothing_is_committed_by_a_read)
     rig_close(&r);
 }
 
+Test(engine_segments, a_read_at_the_very_end_is_still_followed_by_the_commit)
+{
+    rig a, b;
+    rig_open(&a, NULL);
+    rig_open(&b, NULL);
+    b.g->cache.hash_mask = 0; /* the two plans differ in nothing but their purpose */
+    for (int i = 0; i < 3; i++) {
+        rig_train(&a, NULL);
+        lth_tensor loss = rig_loss(&b, rig_begin(&b, NULL));
+        engine_output(b.g, loss, RIG_HERE);
+        const lth_tensor *gradients;
+        uint32_t count;
+        engine_gradients(b.g, 0, loss, &gradients, &count, RIG_HERE);
+        engine_update(b.g, 0, gradients, &(engine_update_args){ .divisor = 1 }, RIG_HERE);
+        double read = lth_item(loss);
+        cr_assert_eq(rig_end(&b), LTH_OK, "%s", b.e.text);
+        cr_assert_eq(read, engine_output_value(b.g, b.ticket, 0));
+    }
+    cr_assert_eq(rig_state_hash(&a), rig_state_hash(&b));
+    rig_close(&a);
+    rig_close(&b);
+}
+
+static uint32_t count_nodes(const rig *r, uint32_t op)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < r->g->last_plan->graph.node_count; i++)
+        n += r->g->last_plan->graph.nodes[i].op == op;
+    return n;
+}
+
+Test(engine_segments, what_a_segment_has_computed_is_not_computed_again)
+{
+    rig r;
+    rig_open(&r, NULL);
+    rig_train(&r, &(rig_recipe){ .evaluate = true });
+    cr_assert_eq(count_nodes(&r, LTH_OP_MATMUL), 2);
+    lth_trace *t = rig_begin(&r, &(rig_recipe){ .evaluate = true });
+    lth_tensor loss = rig_loss(&r, t);
+    engine_output(r.g, lth_mul(loss, lth_item(loss)), RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+    cr_assert_eq(count_nodes(&r, LTH_OP_MATMUL), 0);
+    rig_close(&r);
+}
+
 Test(engine_segments, control_flow_may_hang_on_a_value)
 {
     rig r;

@@ -88,6 +88,48 @@ Test(engine_steps, a_rule_for_each_parameter_gives_the_bits_of_the_flat_one)
     rig_close(&b);
 }
 
+Test(engine_steps, a_group_is_flattened_once_for_sums_guard_clipping_and_update)
+{
+    rig_open(&r, &(rig_setup){ .accumulate = true });
+    rig_train(&r, &(rig_recipe){ .guard = true, .clip_norm = 1, .clip_value = 1, .divisor = 2, .add_accumulated = true });
+    uint32_t concats = 0, assigns = 0;
+    const graph *in = &r.g->last_plan->graph;
+    for (uint32_t i = 0; i < in->node_count; i++) {
+        concats += in->nodes[i].op == LTH_OP_CONCAT;
+        assigns += in->nodes[i].op == LTH_OP_ASSIGN;
+    }
+    cr_assert_eq(concats, 1);
+    cr_assert_eq(assigns, 3, "parameters, velocity, step: one each");
+    rig_close(&r);
+}
+
+static lth_status update_after_set(void *self, lth_update *u)
+{
+    struct rig_sgd *o = self;
+    lth_update_set(u, o->velocity, lth_add(lth_update_gradient(u), 1));
+    lth_update_set(u, o->velocity, lth_mul(lth_update_state(u, o->velocity), 2)); /* 2 (g + 1) */
+    lth_update_set_parameter(u, lth_sub(lth_update_parameter(u), lth_update_state(u, o->velocity)));
+    return LTH_OK;
+}
+
+Test(engine_steps, a_rule_sees_the_state_that_it_has_set)
+{
+    lth_optimizer rule = rig_sgd_flat;
+    rule.update = update_after_set;
+    rig_open(&r, &(rig_setup){ .rule = &rule, .floating = LTH_F64 });
+    double before = rig_get_first(&r, "two.bias");
+    rig_train(&r, NULL);
+    double velocity = rig_get_first(&r, "sgd/two.bias/velocity");
+    near(rig_get_first(&r, "two.bias"), before - velocity, 1e-12, "bias");
+    rig fresh;
+    rig_open(&fresh, &(rig_setup){ .floating = LTH_F64 });
+    fresh.sgd[0].lr = 1;
+    rig_train(&fresh, NULL);
+    near(velocity, 2 * (before - rig_get_first(&fresh, "two.bias") + 1), 1e-12, "velocity");
+    rig_close(&r);
+    rig_close(&fresh);
+}
+
 Test(engine_steps, accumulation_equals_the_big_batch)
 {
     rig big, small;
