@@ -73,7 +73,7 @@ static lth_status one_loader(session *s, const evaluation *v, data_loader *l, ui
     return status == LTH_END ? LTH_OK : status;
 }
 
-static lth_status run(session *s, const evaluation *v, data_loader **loaders, uint32_t count, predictions *kept, error *e)
+static lth_status loaders_and_hooks(session *s, const evaluation *v, data_loader **loaders, uint32_t count, predictions *kept, error *e)
 {
     metrics_epoch_begin(&s->metrics, v->loop);
     if (hook(s, &v->start, e) != LTH_OK || hook(s, &v->epoch_start, e) != LTH_OK)
@@ -92,6 +92,15 @@ static lth_status run(session *s, const evaluation *v, data_loader **loaders, ui
     if (s->in_fit && !s->sanity)
         s->loop.place = PLACE_VALIDATED; /* a checkpoint in on_validation_end goes on with the next batch */
     return hook(s, &v->end, e);
+}
+
+static lth_status run(session *s, const evaluation *v, data_loader **loaders, uint32_t count, predictions *kept, error *e)
+{
+    const lth_stage outer = s->stage;
+    s->stage = v->stage;
+    lth_status status = loaders_and_hooks(s, v, loaders, count, kept, e);
+    s->stage = outer;
+    return status;
 }
 
 lth_status evaluate_validation(session *s, error *e)

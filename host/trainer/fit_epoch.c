@@ -35,6 +35,14 @@ bool fit_validation_due(const session *s)
     return interval > 0 && (every > 0 ? s->loop.batch : s->loop.batches) % interval == 0;
 }
 
+int32_t fit_validation_kind(const session *s)
+{
+    if (!fit_validation_enabled(s))
+        return LTH_VALIDATION_NONE;
+    bool each_epoch = s->limits.val_interval_kind == INTERVAL_FRACTION && s->limits.val_interval == 1;
+    return each_epoch && s->options.check_val_every_n_epoch == 1 ? LTH_VALIDATION_EPOCH_END : LTH_VALIDATION_OTHER;
+}
+
 /* ---- A batch ---- */
 
 static void set_running(session *s, const data_batch *b)

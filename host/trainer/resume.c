@@ -192,7 +192,6 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
     s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
     s->last_checkpoint = str_dup(checkpoint_name(c));
     s->last_checkpoint_batches = s->loop.batches;
-    s->last_checkpoint_place = s->loop.place;
     if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints && checkpoint_exists(s->checkpoints, checkpoint_name(c)))
         s->own_checkpoint = str_dup(checkpoint_name(c));
     warn_of_differences(s, c);

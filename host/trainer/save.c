@@ -144,6 +144,14 @@ static void prune_own(session *s, const char *name)
     s->own_checkpoint = s->saving_own ? str_dup(name) : NULL;
 }
 
+void save_mark_best(session *s)
+{
+    error failed = { 0 };
+    if (s->best.name && checkpoint_exists(s->checkpoints, s->best.name) &&
+        checkpoint_set_best(s->checkpoints, s->best.name, &failed) != LTH_OK)
+        session_warn(s, failed.text);
+}
+
 static void told_where(session *s, const char *name)
 {
     char path[900];
@@ -168,12 +176,13 @@ lth_status save_checkpoint(session *s, const char *name, bool weights_only, erro
         return error_prefix(e, "checkpoint '%s': ", name);
     s->between_batches = between;
     s->keep_run_dir = true;
+    if (s->best.name && strcmp(s->best.name, name) == 0)
+        save_mark_best(s);
     if (!weights_only) {
         prune_own(s, name);
         free(s->last_checkpoint);
         s->last_checkpoint = str_dup(name);
         s->last_checkpoint_batches = s->loop.batches;
-        s->last_checkpoint_place = s->loop.place;
     }
     told_where(s, name);
     return LTH_OK;
@@ -183,7 +192,7 @@ lth_status save_own_checkpoint(session *s, error *e)
 {
     if (!s->checkpoints || !s->options.enable_checkpointing || s->loop.batches == 0)
         return LTH_OK;
-    if (s->last_checkpoint && s->last_checkpoint_batches == s->loop.batches && s->last_checkpoint_place == s->loop.place)
+    if (s->last_checkpoint && s->last_checkpoint_batches == s->loop.batches)
         return LTH_OK;
     char name[120];
     snprintf(name, sizeof name, "epoch=%lld-step=%lld", (long long)s->loop.epoch, (long long)s->loop.global_step);

@@ -177,7 +177,6 @@ struct session {
     char *resumed_from; /* name of the checkpoint that the run went on from; it is never removed */
     char *last_checkpoint; /* name of the newest resume point */
     int64_t last_checkpoint_batches; /* loop.batches when it was written; -1: none */
-    loop_place last_checkpoint_place;
     char *own_checkpoint; /* the newest that no callback asked for */
     bool saving_own;
     best_result best;
@@ -274,6 +273,7 @@ lth_status evaluate_validation(session *s, error *e); /* within fit */
 lth_status evaluate(session *s, lth_stage stage, error *e); /* a stage of its own */
 bool fit_validation_enabled(const session *s);
 bool fit_validation_due(const session *s);
+int32_t fit_validation_kind(const session *s); /* LTH_VALIDATION_* */
 /* Seconds since fit began; and with those of the runs that this one goes on from. */
 double fit_elapsed(const session *s);
 double fit_seconds(const session *s);
@@ -287,7 +287,9 @@ char *run_dir_newest(session *s, error *e);
 
 /* save.c */
 lth_status save_checkpoint(session *s, const char *name, bool weights_only, error *e);
-/* A resume point that no callback asked for, unless there is one of this very place. */
+/* Makes the link `best` if that checkpoint is there. */
+void save_mark_best(session *s);
+/* A resume point that no callback asked for, unless there is one after this very batch. */
 lth_status save_own_checkpoint(session *s, error *e);
 
 /* resume.c */

@@ -33,6 +33,7 @@ static void api_progress(lth_trainer *t, lth_progress *out)
         .should_stop = s->stop_asked,
         .resumed = s->resumed,
         .accumulating = s->running.accumulating,
+        .validation = fit_validation_kind(s),
     };
     memcpy(out, &p, out->struct_size < sizeof p ? out->struct_size : sizeof p);
 }
@@ -150,14 +151,13 @@ static bool api_has_checkpoint(lth_trainer *t, const char *name)
 static void api_report_best(lth_trainer *t, const char *name, const char *monitor, double score)
 {
     session *s = of(t);
-    error e = { 0 };
-    if (!s->checkpoints || !checkpoint_exists(s->checkpoints, name))
+    if (!s->checkpoints)
         return;
+    char *best = str_dup(name), *of = str_dup(monitor ? monitor : "");
     free(s->best.name);
     free(s->best.monitor);
-    s->best = (best_result){ str_dup(name), str_dup(monitor ? monitor : ""), score };
-    if (checkpoint_set_best(s->checkpoints, name, &e) != LTH_OK)
-        session_warn(s, e.text);
+    s->best = (best_result){ best, of, score };
+    save_mark_best(s); /* a name that is yet to be written is marked then */
 }
 
 /* ---- Looking ---- */

@@ -30,5 +30,5 @@ static const char *collective(void *self)
     return "";
 }
 
-LTH_STRATEGY(single, .summary = "one process on one device", .init = init, .setup = setup, .collective = collective);
+LTH_STRATEGY(single, .summary = "one process on one device", .flags = LTH_DEFAULT_ON, .init = init, .setup = setup, .collective = collective);
 LTH_PLUGIN(LTH_STRATEGY_COMPONENT(single));

@@ -23,6 +23,7 @@ struct progress {
     int64_t part;                 /* parts of the run that lines were printed for */
     text last;                    /* where the last epoch ended; "": that has been printed */
     bool terminal;
+    bool off; /* [trainer] enable_progress_bar = false */
 };
 
 static const lth_option options[] = {
@@ -144,7 +145,7 @@ static bool line_is_due(struct progress *s, const lth_progress *p)
 
 static void print_last(struct progress *s, lth_trainer *t)
 {
-    if (s->last.size)
+    if (s->last.size && !s->off)
         t->api->print(t, s->last.at);
     s->last.size = 0;
     s->printed = now();
@@ -155,6 +156,7 @@ static lth_status on_train_start(void *self, lth_trainer *t)
     struct progress *s = self;
     lth_progress p = lth_trainer_progress(t);
     s->terminal = t->api->is_terminal(t);
+    s->off = strcmp(t->api->describe(t, "enable_progress_bar"), "false") == 0;
     s->began = s->printed = now();
     s->drawn = 0;
     s->first_step = p.global_step;

@@ -136,6 +136,8 @@ static lth_status on_fit_start(void *self, lth_trainer *t)
 {
     struct summary *s = self;
     const lth_parameter_info *p;
+    if (strcmp(t->api->describe(t, "enable_model_summary"), "false") == 0)
+        return LTH_OK;
     uint32_t count = t->api->parameters(t, &p);
     struct row *rows = calloc((size_t)count + 1, sizeof *rows);
     if (!rows)
