@@ -11,8 +11,8 @@ typedef struct pass {
     graph *g;
     constants *c;
     error *error;
-    uint32_t *gradient; /* by value of the graph as it was: the sum of what has reached it */
-    bool *on_path;      /* by value: depends on what is asked for, by ways that have derivatives */
+    uint32_t *gradient;              /* by value of the graph as it was: the sum of what has reached it */
+    bool *on_path;                   /* by value: depends on what is asked for, by ways that have derivatives */
     uint32_t *operands, *d_operands; /* scratch: a node's, while the graph grows */
 } pass;
 
@@ -78,7 +78,8 @@ static bool step_back(pass *p, uint32_t node)
     const op_info *info = op_find(n.op);
     if (!info || !info->gradient) {
         if (!info || info->kind == OP_SYMBOLIC)
-            return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) == LTH_OK;
+            return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) ==
+                   LTH_OK;
         return true;
     }
     _Alignas(8) uint8_t attributes[OP_MAX_ATTRIBUTES];
@@ -93,9 +94,18 @@ static bool step_back(pass *p, uint32_t node)
         p->operands[i] = p->g->operands[n.first_operand + i];
         p->d_operands[i] = LTH_NO_VALUE;
     }
-    op_rule r = { .g = p->g, .operands = p->operands, .results = results, .d_results = d_results, .d_operands = p->d_operands,
-                  .attributes = attributes, .count = n.operand_count, .result_count = n.value_count, .site = n.site,
-                  .constant = constant, .constant_context = p, .error = p->error };
+    op_rule r = { .g = p->g,
+                  .operands = p->operands,
+                  .results = results,
+                  .d_results = d_results,
+                  .d_operands = p->d_operands,
+                  .attributes = attributes,
+                  .count = n.operand_count,
+                  .result_count = n.value_count,
+                  .site = n.site,
+                  .constant = constant,
+                  .constant_context = p,
+                  .error = p->error };
     info->gradient(&r);
     for (uint32_t i = 0; i < n.operand_count; i++)
         if (!accept(p, &r, info, i))
@@ -113,7 +123,8 @@ static bool arguments_are_right(const graph *g, uint32_t loss, const uint32_t *w
     return true;
 }
 
-bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site, error *e)
+bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site,
+              error *e)
 {
     error own = { 0 };
     pass p = { .g = g, .c = c, .error = e ? e : &own };

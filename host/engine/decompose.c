@@ -25,9 +25,16 @@ static bool replace(pass *p, const lth_node *n, const op_info *info)
     uint32_t operands[8], results[OP_MAX_RESULTS] = { LTH_NO_VALUE, LTH_NO_VALUE };
     for (uint32_t i = 0; i < n->operand_count; i++)
         operands[i] = p->map[p->in->operands[n->first_operand + i]];
-    op_rule r = { .g = p->out, .operands = operands, .outputs = results, .attributes = p->in->attributes + n->attributes,
-                  .count = n->operand_count, .result_count = n->value_count, .site = n->site, .constant = constant,
-                  .constant_context = p, .error = p->error };
+    op_rule r = { .g = p->out,
+                  .operands = operands,
+                  .outputs = results,
+                  .attributes = p->in->attributes + n->attributes,
+                  .count = n->operand_count,
+                  .result_count = n->value_count,
+                  .site = n->site,
+                  .constant = constant,
+                  .constant_context = p,
+                  .error = p->error };
     info->decompose(&r);
     for (uint32_t i = 0; i < n->value_count; i++) {
         p->map[n->first_value + i] = results[i];
@@ -39,8 +46,8 @@ static bool replace(pass *p, const lth_node *n, const op_info *info)
     return p->error->status == LTH_OK;
 }
 
-bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype), void *context,
-               uint32_t *map, error *e)
+bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype),
+               void *context, uint32_t *map, error *e)
 {
     error own = { 0 };
     pass p = { .in = in, .out = out, .c = c, .error = e ? e : &own };
@@ -52,7 +59,8 @@ bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void 
         const op_info *info = op_find(n->op);
         if (n->op == LTH_OP_STOP_GRADIENT)
             p.map[n->first_value] = p.map[in->operands[n->first_operand]];
-        else if (info && info->decompose && !(supports && supports(context, n->op, in->values[in->operands[n->first_operand]].shape.dtype)))
+        else if (info && info->decompose &&
+                 !(supports && supports(context, n->op, in->values[in->operands[n->first_operand]].shape.dtype)))
             ok = replace(&p, n, info);
         else
             graph_copy_node(in, i, out, p.map);

@@ -40,7 +40,7 @@ static void *grow(void *at, uint32_t *capacity, uint32_t needed, size_t item)
     return at;
 }
 
-#define RESERVE(g, array, capacity, count)                                                                                   \
+#define RESERVE(g, array, capacity, count) \
     ((count) <= (g)->capacity ? (void)0 : (void)((g)->array = grow((g)->array, &(g)->capacity, (count), sizeof *(g)->array)))
 
 /* Room for one more node, so that what follows writes in place. */
@@ -228,9 +228,8 @@ static bool broadcast_dims(lth_attr_dims *out, const lth_shape *s, int32_t rank)
 static uint32_t do_not_broadcast(const graph *g, const op_info *info, const uint32_t *operands, uint32_t last, error *e)
 {
     shape_text first = op_shape_text(graph_shape(g, operands[0])), other = op_shape_text(graph_shape(g, operands[last]));
-    error_set(e, LTH_INVALID,
-              "%s: %s and %s do not broadcast: from the last dimension on, two must be equal or one of them 1", info->name,
-              first.text, other.text);
+    error_set(e, LTH_INVALID, "%s: %s and %s do not broadcast: from the last dimension on, two must be equal or one of them 1",
+              info->name, first.text, other.text);
     return LTH_NO_VALUE;
 }
 
@@ -249,7 +248,8 @@ static uint32_t emit_pointwise(graph *g, const op_info *info, const uint32_t *op
 }
 
 /* (..., M, K) times a plain (K, N): one matmul of all rows, cheaper than a batch of them. */
-static uint32_t emit_matmul_of_rows(graph *g, const uint32_t *operands, const lth_attr_matmul *attributes, uint32_t site, error *e)
+static uint32_t emit_matmul_of_rows(graph *g, const uint32_t *operands, const lth_attr_matmul *attributes, uint32_t site,
+                                    error *e)
 {
     lth_shape a = *graph_shape(g, operands[0]);
     lth_attr_dims rows = { 2, 0, { 1, a.dim[a.rank - 1] } };
@@ -267,8 +267,8 @@ static uint32_t emit_matmul_of_rows(graph *g, const uint32_t *operands, const lt
     return graph_emit(g, LTH_OP_RESHAPE, &product, 1, &back, sizeof back, site, e);
 }
 
-static uint32_t emit_matmul(graph *g, const op_info *info, const uint32_t *operands, const lth_attr_matmul *attributes, uint32_t site,
-                            error *e)
+static uint32_t emit_matmul(graph *g, const op_info *info, const uint32_t *operands, const lth_attr_matmul *attributes,
+                            uint32_t site, error *e)
 {
     const lth_shape *s[2] = { graph_shape(g, operands[0]), graph_shape(g, operands[1]) };
     lth_attr_dims batch = { 0, 0, { 0 } };
@@ -294,8 +294,10 @@ static uint32_t emit_matmul(graph *g, const op_info *info, const uint32_t *opera
 
 static bool same_dims(const lth_shape *a, const lth_shape *b, int32_t leave_out)
 {
-    return a->rank == b->rank &&
-           (a->rank <= leave_out || memcmp(a->dim, b->dim, (size_t)(a->rank - leave_out) * sizeof *a->dim) == 0);
+    bool same = a->rank == b->rank;
+    for (int32_t i = 0; same && i < a->rank - leave_out; i++)
+        same = a->dim[i] == b->dim[i];
+    return same;
 }
 
 uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
@@ -336,8 +338,8 @@ void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map)
         memcpy(out->attributes + out->attributes_size, in->attributes + n->attributes, n->attributes_size);
     for (uint32_t i = 0; i < n->value_count; i++)
         out->values[out->value_count + i].shape = in->values[n->first_value + i].shape;
-    uint32_t first = commit_node(out, n->op, in->operands + n->first_operand, n->operand_count, n->attributes_size, n->site,
-                                 n->value_count);
+    uint32_t first =
+        commit_node(out, n->op, in->operands + n->first_operand, n->operand_count, n->attributes_size, n->site, n->value_count);
     lth_node *copy = &out->nodes[out->node_count - 1];
     copy->flags = n->flags;
     copy->region = n->region;

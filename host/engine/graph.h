@@ -37,14 +37,14 @@ uint32_t graph_site(graph *g, const char *file, uint32_t line);
  * attributes (negative axes, -1 dimensions). Operand shapes must fit exactly: no broadcast. Returns the first result's
  * value id (a node without results: the value count), or LTH_NO_VALUE with the message in `e` (the op's name is in it,
  * its place is not). */
-uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t attributes_size,
-                    uint32_t site, error *e);
+uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                    uint32_t attributes_size, uint32_t site, error *e);
 /* The same, with NumPy broadcasting of pointwise operands and of matmul's batch axes, as explicit EXPAND nodes. */
 uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                               uint32_t attributes_size, uint32_t site, error *e);
 /* Appends a node whose shapes are known, unchecked: for symbolic nodes and for copies between graphs. */
-uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t attributes_size,
-                      uint32_t site, const lth_shape *results, uint32_t result_count);
+uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                      uint32_t attributes_size, uint32_t site, const lth_shape *results, uint32_t result_count);
 
 /* Makes the empty `out` ready for copies of nodes of `in`: sites, arenas, counts of slots. */
 void graph_copy_frame(const graph *in, graph *out);

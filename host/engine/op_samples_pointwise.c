@@ -48,8 +48,8 @@ const sample_range sample_ranges[] = {
 const uint32_t sample_ranges_count = sizeof sample_ranges / sizeof *sample_ranges;
 
 /* Where functions bend, change their formula or leave the range of f32. */
-static const double special[] = { 0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5, 20, -20, 88, -88, 104, -104, 1e4, -1e4, 1e-30, -1e-30,
-                                  INFINITY, -INFINITY, NAN };
+static const double special[] = { 0,  -0.0, 1,   -1,   0.5, -0.5, 1.5,   2.5,    -2.5,     20,        -20,
+                                  88, -88,  104, -104, 1e4, -1e4, 1e-30, -1e-30, INFINITY, -INFINITY, NAN };
 static const double special_right[] = { 0, 1, -1, 1, NAN, 2, -0.0, 0.5, -3, INFINITY, 2.5, 2, 1e-30 };
 
 static const op_sample forms[] = {
@@ -60,7 +60,9 @@ static const op_sample forms[] = {
     { .count = 1, .name = "permuted", .operands = { { .rank = 3, .dim = { 2, 3, 4 }, .layout = OP_PERMUTED } } },
     { .count = 1, .name = "sliced", .operands = { { .rank = 2, .dim = { 3, 5 }, .layout = OP_SLICED } } },
     { .count = 1, .name = "a long vector", .operands = { { .rank = 1, .dim = { 1031 } } } },
-    { .count = 1, .name = "special values", .flags = OP_SAMPLE_KINK | OP_SAMPLE_EXTREME,
+    { .count = 1,
+      .name = "special values",
+      .flags = OP_SAMPLE_KINK | OP_SAMPLE_EXTREME,
       .operands = { { .rank = 1, .dim = { 22 }, OP_LIST(special) } } },
 
     { .count = 2, .name = "scalars", .operands = { { .rank = 0 }, { .rank = 0 } } },
@@ -70,12 +72,16 @@ static const op_sample forms[] = {
     { .count = 2, .name = "a scalar and a block", .operands = { { .rank = 0 }, { .rank = 3, .dim = { 2, 1, 3 } } } },
     { .count = 2, .name = "both widened", .operands = { { .rank = 3, .dim = { 2, 1, 3 } }, { .rank = 2, .dim = { 4, 1 } } } },
     { .count = 2, .name = "nothing", .operands = { { .rank = 2, .dim = { 0, 4 } }, { .rank = 2, .dim = { 1, 4 } } } },
-    { .count = 2, .name = "permuted and dense",
+    { .count = 2,
+      .name = "permuted and dense",
       .operands = { { .rank = 2, .dim = { 3, 4 }, .layout = OP_PERMUTED }, { .rank = 2, .dim = { 3, 4 } } } },
-    { .count = 2, .name = "dense and sliced, widened",
+    { .count = 2,
+      .name = "dense and sliced, widened",
       .operands = { { .rank = 2, .dim = { 3, 4 } }, { .rank = 1, .dim = { 4 }, .layout = OP_SLICED } } },
     { .count = 2, .name = "long vectors", .operands = { { .rank = 1, .dim = { 1031 } }, { .rank = 1, .dim = { 1031 } } } },
-    { .count = 2, .name = "special values", .flags = OP_SAMPLE_KINK | OP_SAMPLE_EXTREME,
+    { .count = 2,
+      .name = "special values",
+      .flags = OP_SAMPLE_KINK | OP_SAMPLE_EXTREME,
       .operands = { { .rank = 2, .dim = { 22, 1 }, OP_LIST(special) }, { .rank = 1, .dim = { 13 }, OP_LIST(special_right) } } },
 };
 const sample_table sample_forms = { forms, sizeof forms / sizeof *forms };

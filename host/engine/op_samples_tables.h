@@ -21,6 +21,32 @@ extern const uint32_t sample_ranges_count;
 extern const sample_table sample_forms; /* op is 0 */
 extern const sample_table sample_rows, sample_rows_nn;
 
+/* ---- How rows are written ---- */
+
+// clang-format off
 #define OP_LIST(values) .list = (values), .list_count = sizeof(values) / sizeof *(values)
+#define OP_DIMS(...) .rank = sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t), .dim = { __VA_ARGS__ }
+
+/* Operands: floating, of the dimensions given; floating from a list; integers between two ends. */
+#define X(...) { OP_DIMS(__VA_ARGS__) }
+#define PERMUTED(...) { OP_DIMS(__VA_ARGS__), .layout = OP_PERMUTED }
+#define SLICED(...) { OP_DIMS(__VA_ARGS__), .layout = OP_SLICED }
+#define LISTED(values, ...) { OP_DIMS(__VA_ARGS__), OP_LIST(values) }
+#define BETWEEN(from, to, ...) { OP_DIMS(__VA_ARGS__), .low = (from), .high = (to) }
+#define SCALAR { .rank = 0 }
+#define NUMBER(values) { .rank = 0, OP_LIST(values) }
+#define INTEGERS(type, from, to, ...) { OP_DIMS(__VA_ARGS__), .dtype = (type), .low = (from), .high = (to) }
+#define INTEGER(type, from, to) { .rank = 0, .dtype = (type), .low = (from), .high = (to) }
+#define BOOLS(...) { OP_DIMS(__VA_ARGS__), .dtype = LTH_BOOL }
+#define INDEX(type, below, ...) INTEGERS(type, 0, (below) - 1, __VA_ARGS__)
+#define START(values) { .dtype = LTH_I64, .rank = 0, OP_LIST(values) }
+
+/* Attributes. */
+#define AXIS(i) .attributes.axis = { i }
+#define AXES(bits, kept) .attributes.reduce = { bits, kept }
+#define TO_DIMS(...) .attributes.dims = { sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t), 0, { __VA_ARGS__ } }
+#define WINDOW(i, n) .attributes.window = { i, n }
+#define TRANSPOSED(a, b) .attributes.matmul = { a, b }
+// clang-format on
 
 #endif

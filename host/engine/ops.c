@@ -38,8 +38,7 @@ bool op_same_dtypes(op_shapes *s, uint32_t first)
 bool op_needs_float(op_shapes *s, uint32_t i)
 {
     lth_dtype t = s->operands[i]->dtype;
-    return lth_dtype_is_float(t) ||
-           op_refuse(s, "needs a floating type, got %s: lth_cast it to LTH_F32, say", lth_dtype_name(t));
+    return lth_dtype_is_float(t) || op_refuse(s, "needs a floating type, got %s: lth_cast it to LTH_F32, say", lth_dtype_name(t));
 }
 
 bool op_needs_number(op_shapes *s, uint32_t i)

@@ -13,7 +13,9 @@ extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_r
 
 /* ---- For shape rules ---- */
 
-typedef struct shape_text { char text[200]; } shape_text;
+typedef struct shape_text {
+    char text[200];
+} shape_text;
 /* "(64, 784)"; "()" for a scalar. */
 shape_text op_shape_text(const lth_shape *s);
 

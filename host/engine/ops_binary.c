@@ -79,7 +79,10 @@ static void grad_where(op_rule *r)
     r->d_operands[2] = op_where(r, c, zero, d);
 }
 
-#define BINARY(code, name, shape, gradient) { code, name, OP_PRIMITIVE, 2, 2, 1, true, 0, shape, gradient, NULL }
+#define BINARY(code, name, shape, gradient)                               \
+    {                                                                     \
+        code, name, OP_PRIMITIVE, 2, 2, 1, true, 0, shape, gradient, NULL \
+    }
 
 const op_info ops_binary[] = {
     BINARY(LTH_OP_ADD, "add", shape_number, grad_add),

@@ -49,11 +49,12 @@ static bool shape_grad(op_shapes *s)
 {
     const lth_shape *loss = s->operands[0];
     if (loss->rank != 0)
-        return op_refuse(s, "a loss is a scalar of rank 0, this one is %s: take its lth_mean or lth_sum", op_shape_text(loss).text);
+        return op_refuse(s, "a loss is a scalar of rank 0, this one is %s: take its lth_mean or lth_sum",
+                         op_shape_text(loss).text);
     for (uint32_t i = 0; i < s->count; i++)
         if (!lth_dtype_is_float(s->operands[i]->dtype))
-            return op_refuse(s, "%s is %s: only floating tensors have gradients", i == 0 ? "the loss" : "what to differentiate by",
-                             lth_dtype_name(s->operands[i]->dtype));
+            return op_refuse(s, "%s is %s: only floating tensors have gradients",
+                             i == 0 ? "the loss" : "what to differentiate by", lth_dtype_name(s->operands[i]->dtype));
     return true;
 }
 

@@ -80,8 +80,9 @@ static bool fits_along(op_shapes *s, const lth_shape *x, const lth_shape *index,
     lth_shape wanted = *index;
     if (!axis_too && index->rank == x->rank)
         wanted.dim[*axis] = x->dim[*axis];
-    return op_same_dims(x, &wanted) || op_refuse(s, "%s and an index %s differ%s", op_shape_text(x).text, op_shape_text(index).text,
-                                                 axis_too ? "" : " in more than the axis: lth_slice or lth_expand one of them");
+    return op_same_dims(x, &wanted) ||
+           op_refuse(s, "%s and an index %s differ%s", op_shape_text(x).text, op_shape_text(index).text,
+                     axis_too ? "" : " in more than the axis: lth_slice or lth_expand one of them");
 }
 
 static bool shape_gather_along(op_shapes *s)
@@ -125,10 +126,7 @@ static void grad_gather(op_rule *r)
     r->d_operands[0] = op_emit(r, LTH_OP_SCATTER_ADD, in, 2, &rows, sizeof rows);
 }
 
-static void grad_scatter_add(op_rule *r)
-{
-    r->d_operands[0] = op_2(r, LTH_OP_GATHER, r->d_results[0], r->operands[1]);
-}
+static void grad_scatter_add(op_rule *r) { r->d_operands[0] = op_2(r, LTH_OP_GATHER, r->d_results[0], r->operands[1]); }
 
 static void grad_gather_along(op_rule *r)
 {
@@ -146,7 +144,10 @@ static void grad_scatter_along(op_rule *r)
     r->d_operands[0] = op_emit(r, LTH_OP_GATHER_ALONG, in, 2, &from, sizeof from);
 }
 
-#define LINEAR(code, name, attributes, shape, gradient) { code, name, OP_PRIMITIVE, 2, 2, 1, false, attributes, shape, gradient, NULL }
+#define LINEAR(code, name, attributes, shape, gradient)                             \
+    {                                                                               \
+        code, name, OP_PRIMITIVE, 2, 2, 1, false, attributes, shape, gradient, NULL \
+    }
 
 const op_info ops_linear[] = {
     LINEAR(LTH_OP_MATMUL, "matmul", sizeof(lth_attr_matmul), shape_matmul, grad_matmul),

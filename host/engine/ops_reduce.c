@@ -203,8 +203,10 @@ static void decompose_logsumexp(op_rule *r)
     r->outputs[0] = op_add(r, m, op_1(r, LTH_OP_LOG, op_reduce(r, LTH_OP_SUM, e, a->axes, a->keep)));
 }
 
-#define REDUCTION(code, name, kind, attributes, shape, gradient, decompose)                                                  \
-    { code, name, kind, 1, 1, 1, false, attributes, shape, gradient, decompose }
+#define REDUCTION(code, name, kind, attributes, shape, gradient, decompose)      \
+    {                                                                            \
+        code, name, kind, 1, 1, 1, false, attributes, shape, gradient, decompose \
+    }
 
 const op_info ops_reduce[] = {
     REDUCTION(LTH_OP_SUM, "sum", OP_PRIMITIVE, sizeof(lth_attr_reduce), shape_reduce, grad_sum, NULL),

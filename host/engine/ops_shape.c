@@ -57,8 +57,8 @@ static bool shape_reshape(op_shapes *s)
     if (!op_checks_size(s, &s->results[0]))
         return false;
     int64_t made = lth_shape_count(&s->results[0]);
-    return made == count || op_refuse(s, "%s has %lld elements, %s has %lld", op_shape_text(s->operands[0]).text, (long long)count,
-                                      op_shape_text(&s->results[0]).text, (long long)made);
+    return made == count || op_refuse(s, "%s has %lld elements, %s has %lld", op_shape_text(s->operands[0]).text,
+                                      (long long)count, op_shape_text(&s->results[0]).text, (long long)made);
 }
 
 static bool shape_permute(op_shapes *s)
@@ -113,11 +113,12 @@ static bool shape_slice(op_shapes *s)
         }
         int64_t start = a->start[i], length = a->length[i], step = a->step[i], last;
         if (step < 1)
-            return op_refuse(s, "axis %d: a step of %lld, at least 1 is needed (lth_flip turns an axis round)", i, (long long)step);
+            return op_refuse(s, "axis %d: a step of %lld, at least 1 is needed (lth_flip turns an axis round)", i,
+                             (long long)step);
         if (length < 0)
             return op_refuse(s, "axis %d: the slice ends %lld before its start at %lld", i, -(long long)length, (long long)start);
-        bool over = length > 0 && (__builtin_mul_overflow(length - 1, step, &last) || __builtin_add_overflow(last, start, &last) ||
-                                   last >= to.dim[i]);
+        bool over = length > 0 && (__builtin_mul_overflow(length - 1, step, &last) ||
+                                   __builtin_add_overflow(last, start, &last) || last >= to.dim[i]);
         if (start < 0 || start > to.dim[i] || over)
             return op_refuse(s, "axis %d: %lld elements from %lld in steps of %lld reach beyond its %lld", i, (long long)length,
                              (long long)start, (long long)step, (long long)to.dim[i]);
@@ -320,8 +321,10 @@ static void grad_flip(op_rule *r)
     r->d_operands[0] = op_emit(r, LTH_OP_FLIP, &r->d_results[0], 1, r->attributes, sizeof(lth_attr_axis));
 }
 
-#define MOVES(code, name, from, to, attributes, shape, gradient)                                                             \
-    { code, name, OP_PRIMITIVE, from, to, 1, false, sizeof(attributes), shape, gradient, NULL }
+#define MOVES(code, name, from, to, attributes, shape, gradient)                                \
+    {                                                                                           \
+        code, name, OP_PRIMITIVE, from, to, 1, false, sizeof(attributes), shape, gradient, NULL \
+    }
 
 const op_info ops_shape[] = {
     MOVES(LTH_OP_RESHAPE, "reshape", 1, 1, lth_attr_dims, shape_reshape, grad_reshape),

@@ -66,18 +66,12 @@ static void grad_rsqrt(op_rule *r)
 }
 
 /* exp(-x x factor) */
-static uint32_t bell(op_rule *r, uint32_t x, double factor)
-{
-    return op_1(r, LTH_OP_EXP, op_scale(r, op_mul(r, x, x), -factor));
-}
+static uint32_t bell(op_rule *r, uint32_t x, double factor) { return op_1(r, LTH_OP_EXP, op_scale(r, op_mul(r, x, x), -factor)); }
 
 static void grad_erf(op_rule *r) { times(r, op_scale(r, bell(r, r->operands[0], 1), TWO_OVER_SQRT_PI)); }
 
 static void grad_reciprocal(op_rule *r) { times(r, op_neg(r, op_mul(r, r->results[0], r->results[0]))); }
-static void decompose_reciprocal(op_rule *r)
-{
-    r->outputs[0] = op_div(r, op_number_like(r, r->operands[0], 1), r->operands[0]);
-}
+static void decompose_reciprocal(op_rule *r) { r->outputs[0] = op_div(r, op_number_like(r, r->operands[0], 1), r->operands[0]); }
 
 static void decompose_square(op_rule *r) { r->outputs[0] = op_mul(r, r->operands[0], r->operands[0]); }
 
@@ -143,7 +137,10 @@ static void decompose_silu(op_rule *r) { r->outputs[0] = op_mul(r, r->operands[0
 static void grad_softplus(op_rule *r) { times(r, op_1(r, LTH_OP_SIGMOID, r->operands[0])); }
 static void decompose_softplus(op_rule *r) { r->outputs[0] = op_stable_softplus(r, r->operands[0]); }
 
-#define UNARY(code, name, kind, shape, gradient, decompose) { code, name, kind, 1, 1, 1, true, 0, shape, gradient, decompose }
+#define UNARY(code, name, kind, shape, gradient, decompose)            \
+    {                                                                  \
+        code, name, kind, 1, 1, 1, true, 0, shape, gradient, decompose \
+    }
 
 const op_info ops_unary[] = {
     UNARY(LTH_OP_NEG, "neg", OP_PRIMITIVE, shape_number, grad_neg, NULL),

@@ -70,8 +70,8 @@ static bool undoes_itself(const graph *g, const candidate *c)
     if (!involution)
         return false;
     const lth_node *before = maker(g, c->operands[0]);
-    return before->op == c->op && (before->attributes_size == 0 || memcmp(g->attributes + before->attributes, c->attributes,
-                                                                          before->attributes_size) == 0);
+    return before->op == c->op && (before->attributes_size == 0 ||
+                                   memcmp(g->attributes + before->attributes, c->attributes, before->attributes_size) == 0);
 }
 
 /* reshape of reshape, expand of expand, permute of permute: the second alone does it. */

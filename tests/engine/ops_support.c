@@ -7,7 +7,7 @@
 void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floating)
 {
     const op_info *info = op_find(sample->op);
-    *c = (op_case){ .b = b, .sample = *sample, .result_count = info->results };
+    *c = (op_case) { .b = b, .sample = *sample, .result_count = info->results };
     snprintf(c->name, sizeof c->name, "%s, %s", info->name, sample->name);
     bench_reset(b);
     b->seed = 7;
@@ -26,10 +26,7 @@ void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floa
     }
 }
 
-void op_case_end(op_case *c)
-{
-    constants_free(&c->constants);
-}
+void op_case_end(op_case *c) { constants_free(&c->constants); }
 
 void op_case_compile(op_case *c)
 {
@@ -44,15 +41,9 @@ void op_case_run(op_case *c)
     cr_assert_eq(bench_run(c->b), LTH_OK, "%s: node %u: %s", c->name, c->b->result.failed_node, c->b->result.message);
 }
 
-bool op_case_is_float(const op_case *c, uint32_t value)
-{
-    return lth_dtype_is_float(graph_shape(&c->b->g, value)->dtype);
-}
+bool op_case_is_float(const op_case *c, uint32_t value) { return lth_dtype_is_float(graph_shape(&c->b->g, value)->dtype); }
 
-int64_t op_case_count(const op_case *c, uint32_t value)
-{
-    return lth_shape_count(graph_shape(&c->b->g, value));
-}
+int64_t op_case_count(const op_case *c, uint32_t value) { return lth_shape_count(graph_shape(&c->b->g, value)); }
 
 uint32_t op_case_drawn_like(op_case *c, uint32_t value, uint32_t *slot)
 {

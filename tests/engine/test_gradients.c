@@ -21,8 +21,8 @@ typedef struct function {
 } function;
 
 typedef struct direction {
-    uint32_t slot;        /* of the input that moves */
-    const double *along;  /* by how much each element moves; NULL: element `element` alone, by 1 */
+    uint32_t slot;       /* of the input that moves */
+    const double *along; /* by how much each element moves; NULL: element `element` alone, by 1 */
     int64_t element;
 } direction;
 
@@ -77,9 +77,11 @@ static void difference(op_case *c, const function *f, const direction *d, double
 
 static void agree(const op_case *c, const char *what, int64_t row, int64_t column, double got, double slope, double tolerance)
 {
-    cr_assert(tolerance <= 1e-4 * (1 + fabs(slope)), "%s: too curved to be checked (tolerance %g at %g)", c->name, tolerance, slope);
-    cr_assert(fabs(got - slope) <= tolerance, "%s: %s of output %lld by input %lld is %.12g, differences give %.12g (within %.2g)",
-              c->name, what, (long long)row, (long long)column, got, slope, tolerance);
+    cr_assert(tolerance <= 1e-4 * (1 + fabs(slope)), "%s: too curved to be checked (tolerance %g at %g)", c->name, tolerance,
+              slope);
+    cr_assert(fabs(got - slope) <= tolerance,
+              "%s: %s of output %lld by input %lld is %.12g, differences give %.12g (within %.2g)", c->name, what, (long long)row,
+              (long long)column, got, slope, tolerance);
 }
 
 /* Element `column` of the gradient by input `input`; 0 where there is none. */
@@ -98,7 +100,7 @@ static void check_jacobian(op_case *c, const function *f, const uint32_t *weight
     double *slope = calloc((size_t)(m * n) + 1, sizeof *slope), *tolerance = calloc((size_t)(m * n) + 1, sizeof *tolerance);
     for (uint32_t i = 0; i < c->sample.count; i++)
         for (int64_t k = offset[i]; op_case_is_float(c, c->inputs[i]) && k < offset[i + 1]; k++)
-            difference(c, f, &(direction){ i, NULL, k - offset[i] }, slope + k * m, tolerance + k * m);
+            difference(c, f, &(direction) { i, NULL, k - offset[i] }, slope + k * m, tolerance + k * m);
     for (uint32_t i = 0; i < f->count; i++)
         memset(c->b->inputs[weights[i]], 0, (size_t)lth_shape_count(&c->b->output_shapes[f->slots[i]]) * sizeof(double));
     int64_t row = 0;
@@ -129,7 +131,7 @@ static void check_projection(op_case *c, const char *what, uint32_t slot, const 
         uint64_t state = 99 + i;
         for (int64_t k = 0; k < n; k++)
             along[k] = bench_random_real(&state, -1, 1) / sqrt((double)n);
-        difference(c, &f, &(direction){ i, along, 0 }, &slope, &tolerance);
+        difference(c, &f, &(direction) { i, along, 0 }, &slope, &tolerance);
         op_case_run(c);
         for (int64_t k = 0; k < n; k++)
             got += along[k] * gradient_at(c, gradients, i, k);
@@ -150,7 +152,8 @@ static void differentiate(op_case *c, uint32_t loss, uint32_t *values, uint32_t 
     cr_assert(autodiff(&c->b->g, &c->constants, loss, wrt, n, found, 0, &c->b->e), "%s: %s", c->name, c->b->e.text);
     for (uint32_t i = 0; i < n; i++)
         if (found[i] != LTH_NO_VALUE) {
-            cr_assert(memcmp(graph_shape(&c->b->g, found[i]), graph_shape(&c->b->g, wrt[i]), sizeof(lth_shape)) == 0, "%s", c->name);
+            cr_assert(memcmp(graph_shape(&c->b->g, found[i]), graph_shape(&c->b->g, wrt[i]), sizeof(lth_shape)) == 0, "%s",
+                      c->name);
             values[of[i]] = found[i];
             slots[of[i]] = bench_output(c->b, found[i]);
         }

@@ -58,7 +58,7 @@ Test(conventions, at_a_kink_relu_and_abs_have_gradient_zero)
 Test(conventions, a_nan_passes_through_relu_and_its_gradient_is_not_hidden)
 {
     begin();
-    uint32_t v = bench_input(&b, SHAPE(LTH_F64, 1), (double[]){ NAN }), y = OP1(&b, LTH_OP_RELU, v);
+    uint32_t v = bench_input(&b, SHAPE(LTH_F64, 1), (double[]) { NAN }), y = OP1(&b, LTH_OP_RELU, v);
     uint32_t out = bench_output(&b, y);
     run_gradients(OP2(&b, LTH_OP_MUL, y, y), &v, 1);
     cr_assert(isnan(bench_get(&b, out, 0)) && isnan(bench_get(&b, 1, 0)));
@@ -109,11 +109,12 @@ Test(conventions, powers_have_finite_gradients_at_zero_where_they_exist)
 Test(conventions, a_square_by_pow_has_its_second_derivative_at_zero)
 {
     begin();
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ 0, 1, -3 }), two = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ 2, 2, 2 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { 0, 1, -3 }),
+             two = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { 2, 2, 2 });
     uint32_t first, sum = OP1A(&b, LTH_OP_SUM, OP2(&b, LTH_OP_POW, x, two), lth_attr_reduce, 1, 0);
     cr_assert(autodiff(&b.g, &c, sum, &x, 1, &first, 0, &b.e));
     run_gradients(first, &x, 1);
-    expect("the second derivative", 0, (double[]){ 2, 2, 2 }, 3);
+    expect("the second derivative", 0, (double[]) { 2, 2, 2 }, 3);
     end();
 }
 
@@ -130,22 +131,24 @@ Test(conventions, the_gradient_of_a_product_is_the_product_of_the_others_also_at
 Test(conventions, what_a_mask_hides_does_not_reach_the_gradient)
 {
     begin();
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ -1, 0, 4 }), zero = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ 0, 0, 0 });
-    uint32_t hidden = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ NAN, INFINITY, 1 });
-    run_gradients(OP3(&b, LTH_OP_WHERE, OP2(&b, LTH_OP_GT, x, zero), OP2(&b, LTH_OP_MUL, x, hidden), zero), (uint32_t[]){ x, zero }, 2);
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { -1, 0, 4 }),
+             zero = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { 0, 0, 0 });
+    uint32_t hidden = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { NAN, INFINITY, 1 });
+    run_gradients(OP3(&b, LTH_OP_WHERE, OP2(&b, LTH_OP_GT, x, zero), OP2(&b, LTH_OP_MUL, x, hidden), zero),
+                  (uint32_t[]) { x, zero }, 2);
     cr_assert_eq(bench_get(&b, 0, 2), 1);
-    expect("the other side", 1, (double[]){ 1, 1, 0 }, 3);
+    expect("the other side", 1, (double[]) { 1, 1, 0 }, 3);
     end();
 }
 
 Test(conventions, log_sum_exp_of_minus_infinity_has_gradient_zero)
 {
     begin();
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 2, 2), (double[]){ -INFINITY, -INFINITY, -INFINITY, 1 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 2, 2), (double[]) { -INFINITY, -INFINITY, -INFINITY, 1 });
     uint32_t y = OP1A(&b, LTH_OP_LOGSUMEXP, x, lth_attr_reduce, 2, 0), out = bench_output(&b, y);
     run_gradients(y, &x, 1);
-    expect("the value", out, (double[]){ -INFINITY, 1 }, 2);
-    expect("the gradient", 1, (double[]){ 0, 0, 0, 1 }, 4);
+    expect("the value", out, (double[]) { -INFINITY, 1 }, 2);
+    expect("the gradient", 1, (double[]) { 0, 0, 0, 1 }, 4);
     end();
 }
 
@@ -157,7 +160,7 @@ Test(conventions, dropout_drops_the_same_elements_of_the_gradient_and_keeps_the_
         ones[i] = 1;
     begin();
     b.seed = 5;
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, N), ones), p = bench_input(&b, RANK0(LTH_F64), (double[]){ 0.25 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, N), ones), p = bench_input(&b, RANK0(LTH_F64), (double[]) { 0.25 });
     uint32_t y = OP2A(&b, LTH_OP_DROPOUT, x, p, lth_attr_random, .id = 3), out = bench_output(&b, y);
     run_gradients(y, &x, 1);
     int kept = 0;
@@ -176,22 +179,22 @@ Test(conventions, dropout_drops_the_same_elements_of_the_gradient_and_keeps_the_
 Test(conventions, a_value_used_several_times_gets_the_sum)
 {
     begin();
-    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]){ 3 });
+    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]) { 3 });
     uint32_t cube = OP2(&b, LTH_OP_MUL, OP2(&b, LTH_OP_MUL, x, x), x);
     run_gradients(OP2(&b, LTH_OP_ADD, cube, x), &x, 1);
-    expect("3 x x + 1", 0, (double[]){ 28 }, 1);
+    expect("3 x x + 1", 0, (double[]) { 28 }, 1);
     end();
 }
 
 Test(conventions, a_gradient_by_an_inner_value_is_that_of_all_its_readers_and_goes_on_to_the_leaves)
 {
     begin();
-    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]){ 3 }), y = OP2(&b, LTH_OP_MUL, x, x);
+    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]) { 3 }), y = OP2(&b, LTH_OP_MUL, x, x);
     uint32_t loss = OP2(&b, LTH_OP_MUL, OP2(&b, LTH_OP_ADD, y, y), x), wrt[] = { y, x, loss };
     run_gradients(loss, wrt, 3);
-    expect("by y: 2 x", 0, (double[]){ 6 }, 1);
-    expect("by x: 6 x x", 1, (double[]){ 54 }, 1);
-    expect("by itself", 2, (double[]){ 1 }, 1);
+    expect("by y: 2 x", 0, (double[]) { 6 }, 1);
+    expect("by x: 6 x x", 1, (double[]) { 54 }, 1);
+    expect("by itself", 2, (double[]) { 1 }, 1);
     end();
 }
 
@@ -205,7 +208,7 @@ static uint32_t gradient_of(uint32_t loss, uint32_t wrt)
 Test(conventions, no_gradient_flows_through_stop_gradient_integers_steps_and_comparisons)
 {
     begin();
-    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]){ 3 }), other = bench_input(&b, RANK0(LTH_F64), (double[]){ 3 });
+    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]) { 3 }), other = bench_input(&b, RANK0(LTH_F64), (double[]) { 3 });
     cr_assert_eq(gradient_of(OP1(&b, LTH_OP_STOP_GRADIENT, x), x), LTH_NO_VALUE);
     cr_assert_eq(gradient_of(OP1(&b, LTH_OP_FLOOR, x), x), LTH_NO_VALUE);
     cr_assert_eq(gradient_of(OP1(&b, LTH_OP_EXP, other), x), LTH_NO_VALUE);
@@ -219,7 +222,7 @@ Test(conventions, no_gradient_flows_through_stop_gradient_integers_steps_and_com
 Test(conventions, nothing_is_recorded_for_what_does_not_lie_between)
 {
     begin();
-    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]){ 3 }), w = bench_input(&b, RANK0(LTH_F64), (double[]){ 2 });
+    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]) { 3 }), w = bench_input(&b, RANK0(LTH_F64), (double[]) { 2 });
     uint32_t far = OP1(&b, LTH_OP_TANH, OP1(&b, LTH_OP_EXP, x)); /* needs no gradient */
     uint32_t before = b.g.node_count, loss = OP2(&b, LTH_OP_ADD, far, w);
     cr_assert_neq(gradient_of(loss, w), LTH_NO_VALUE);
@@ -230,22 +233,22 @@ Test(conventions, nothing_is_recorded_for_what_does_not_lie_between)
 Test(conventions, a_cast_takes_its_gradient_back_to_the_type_it_came_from)
 {
     begin();
-    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2), (double[]){ 1, 2 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2), (double[]) { 1, 2 });
     uint32_t wide = OP1A(&b, LTH_OP_CAST, x, lth_attr_dtype, LTH_F64, 0);
     run_gradients(OP2(&b, LTH_OP_MUL, wide, wide), &x, 1);
     cr_assert_eq(b.output_shapes[0].dtype, LTH_F32);
-    expect("2 x", 0, (double[]){ 2, 4 }, 2);
+    expect("2 x", 0, (double[]) { 2, 4 }, 2);
     end();
 }
 
 Test(conventions, a_loss_that_is_no_floating_scalar_is_refused)
 {
     begin();
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 2), (double[]){ 1, 2 }), gradient;
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 2), (double[]) { 1, 2 }), gradient;
     cr_assert_not(autodiff(&b.g, &c, x, &x, 1, &gradient, 0, &b.e));
     cr_assert_str_eq(b.e.text, "grad: the loss must be a floating scalar of rank 0");
     error_clear(&b.e);
-    uint32_t n = bench_input(&b, RANK0(LTH_I64), (double[]){ 1 }), loss = OP1A(&b, LTH_OP_SUM, x, lth_attr_reduce, 1, 0);
+    uint32_t n = bench_input(&b, RANK0(LTH_I64), (double[]) { 1 }), loss = OP1A(&b, LTH_OP_SUM, x, lth_attr_reduce, 1, 0);
     cr_assert_not(autodiff(&b.g, &c, loss, &n, 1, &gradient, 0, &b.e));
     cr_assert_str_eq(b.e.text, "grad: tensor 0 to differentiate by is not floating");
     end();
@@ -254,7 +257,7 @@ Test(conventions, a_loss_that_is_no_floating_scalar_is_refused)
 Test(conventions, a_symbol_on_the_way_to_the_loss_is_an_error_and_elsewhere_none)
 {
     begin();
-    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]){ 1 }), y = OP2(&b, LTH_OP_MUL, x, x), in[] = { y, x }, gradient;
+    uint32_t x = bench_input(&b, RANK0(LTH_F64), (double[]) { 1 }), y = OP2(&b, LTH_OP_MUL, x, x), in[] = { y, x }, gradient;
     uint32_t symbol = graph_emit(&b.g, LTH_OP_GRAD, in, 2, NULL, 0, 0, &b.e);
     cr_assert_neq(symbol, LTH_NO_VALUE);
     cr_assert(autodiff(&b.g, &c, y, &x, 1, &gradient, 0, &b.e));
@@ -277,6 +280,7 @@ Test(conventions, a_constant_has_one_slot_a_value_and_one_leaf_a_dtype)
     cr_assert_eq(b.g.scalar_count, 7);
     graph_reset(&b.g);
     cr_assert_eq(constants_value(&c, &b.g, 0.0, LTH_F32, 0, &b.e), 0);
+    cr_assert_eq(constants_value(&c, &b.g, 0.5, LTH_F32, 0, &b.e), 1); /* 0 was its place in the graph before */
     cr_assert_eq(c.count, 3);
     end();
 }

@@ -86,7 +86,10 @@ static uint32_t softplus(json_t *c, uint32_t input)
 }
 
 static uint32_t softmax(json_t *c, uint32_t input) { return OP1A(&b, LTH_OP_SOFTMAX, input, lth_attr_axis, option(c, "dim", 0)); }
-static uint32_t log_softmax(json_t *c, uint32_t input) { return OP1A(&b, LTH_OP_LOG_SOFTMAX, input, lth_attr_axis, option(c, "dim", 0)); }
+static uint32_t log_softmax(json_t *c, uint32_t input)
+{
+    return OP1A(&b, LTH_OP_LOG_SOFTMAX, input, lth_attr_axis, option(c, "dim", 0));
+}
 
 static uint32_t logsumexp(json_t *c, uint32_t input)
 {
@@ -115,7 +118,8 @@ static uint32_t layer_norm(json_t *c, uint32_t input)
     if (json_object_get(json_object_get(c, "inputs"), "weight"))
         return LTH_NO_VALUE;
     uint32_t eps = bench_scalar(&b, LTH_F64, json_number_value(json_object_get(options, "eps")));
-    return OP2A(&b, LTH_OP_LAYER_NORM, input, eps, lth_attr_axis, (int64_t)json_array_size(json_object_get(options, "normalized_shape")));
+    return OP2A(&b, LTH_OP_LAYER_NORM, input, eps, lth_attr_axis,
+                (int64_t)json_array_size(json_object_get(options, "normalized_shape")));
 }
 
 typedef struct function {
@@ -132,10 +136,18 @@ static uint32_t embedding(json_t *c, uint32_t weight)
 }
 
 static const function functions[] = {
-    { "relu", "input", unary, 2 },         { "silu", "input", unary, 2 },           { "sigmoid", "input", unary, 1 },
-    { "tanh", "input", unary, 1 },         { "gelu", "input", gelu, 3 },            { "softplus", "input", softplus, 1 },
-    { "softmax", "input", softmax, 3 },    { "log_softmax", "input", log_softmax, 3 }, { "logsumexp", "input", logsumexp, 3 },
-    { "cross_entropy", "input", cross_entropy, 4 }, { "layer_norm", "input", layer_norm, 3 }, { "embedding", "weight", embedding, 1 },
+    { "relu", "input", unary, 2 },
+    { "silu", "input", unary, 2 },
+    { "sigmoid", "input", unary, 1 },
+    { "tanh", "input", unary, 1 },
+    { "gelu", "input", gelu, 3 },
+    { "softplus", "input", softplus, 1 },
+    { "softmax", "input", softmax, 3 },
+    { "log_softmax", "input", log_softmax, 3 },
+    { "logsumexp", "input", logsumexp, 3 },
+    { "cross_entropy", "input", cross_entropy, 4 },
+    { "layer_norm", "input", layer_norm, 3 },
+    { "embedding", "weight", embedding, 1 },
 };
 
 static uint32_t loss_of(json_t *c, uint32_t y)
@@ -165,7 +177,8 @@ static bool check_case(json_t *c, const function *f)
     bench_output(&b, gradient);
     memcpy(b.scalars + k.first_slot, k.values, k.count * sizeof *k.values);
     bench_go(&b, 0);
-    array value = read_array(json_object_get(c, "output")), slope = read_array(json_object_get(json_object_get(c, "grads"), f->wrt));
+    array value = read_array(json_object_get(c, "output")),
+          slope = read_array(json_object_get(json_object_get(c, "grads"), f->wrt));
     bench_expect(&b, name, 0, value.at, lth_shape_count(&value.shape), 1e-12);
     bench_expect(&b, name, 1, slope.at, lth_shape_count(&slope.shape), 1e-12);
     constants_free(&k);
@@ -180,10 +193,10 @@ Test(golden, values_and_gradients_of_ops_are_those_of_torch)
     cr_assert_not_null(file, "%s", error.text);
     bench_open(&b, "reference");
     size_t i;
-    json_array_foreach(json_object_get(file, "cases"), i, c)
-        for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
-            if (strcmp(functions[k].name, json_string_value(json_object_get(c, "function"))) == 0)
-                found[k] += check_case(c, &functions[k]);
+    json_array_foreach(json_object_get(file, "cases"), i,
+                       c) for (size_t k = 0; k < sizeof functions / sizeof *functions;
+                               k++) if (strcmp(functions[k].name, json_string_value(json_object_get(c, "function"))) == 0)
+        found[k] += check_case(c, &functions[k]);
     for (size_t k = 0; k < sizeof functions / sizeof *functions; k++)
         cr_assert_eq(found[k], functions[k].cases, "%s: %u cases", functions[k].name, found[k]);
     json_decref(file);

@@ -24,8 +24,9 @@ static double *outputs_of(const op_case *c, int64_t *count)
 static void compare(const op_case *c, const double *wanted, const double *got, int64_t n, double tolerance)
 {
     for (int64_t k = 0; k < n; k++) {
-        bool same = isnan(wanted[k]) ? isnan(got[k]) : isinf(wanted[k]) ? got[k] == wanted[k]
-                                                                        : fabs(got[k] - wanted[k]) <= tolerance * (1 + fabs(wanted[k]));
+        bool same = isnan(wanted[k])   ? isnan(got[k])
+                    : isinf(wanted[k]) ? got[k] == wanted[k]
+                                       : fabs(got[k] - wanted[k]) <= tolerance * (1 + fabs(wanted[k]));
         cr_assert(same, "%s: element %lld is %.17g, decomposed %.17g", c->name, (long long)k, wanted[k], got[k]);
     }
 }
@@ -138,7 +139,7 @@ Test(passes, what_is_supported_stays_and_is_asked_for_composites_alone)
     uint32_t asked = 0, map[8];
     bench_open(&b, "reference");
     graph_init(&out);
-    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2), (double[]){ 1, 2 }), y = OP1(&b, LTH_OP_GELU, OP1(&b, LTH_OP_EXP, x));
+    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2), (double[]) { 1, 2 }), y = OP1(&b, LTH_OP_GELU, OP1(&b, LTH_OP_EXP, x));
     uint32_t z = OP1(&b, LTH_OP_STOP_GRADIENT, y);
     cr_assert(decompose(&b.g, &out, &c, all_is_supported, &asked, map, &b.e));
     cr_assert_eq(asked, 1);
@@ -236,14 +237,15 @@ static bench *fresh(void)
 static uint32_t input(bench *b, int64_t rows, int64_t columns)
 {
     lth_shape s = { LTH_F32, 2, { rows, columns } };
-    return graph_append(&b->g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot){ b->g.input_count, 0 }, sizeof(lth_attr_slot), 0, &s, 1);
+    return graph_append(&b->g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot) { b->g.input_count, 0 }, sizeof(lth_attr_slot), 0, &s, 1);
 }
 
 Test(passes, equal_subexpressions_are_computed_once)
 {
     bench *b = fresh();
     uint32_t map[16], x = input(b, 2, 3);
-    uint32_t a = OP1(b, LTH_OP_EXP, x), c = OP1(b, LTH_OP_EXP, x), keep[] = { OP2(b, LTH_OP_ADD, a, c), OP2(b, LTH_OP_ADD, c, a) };
+    uint32_t a = OP1(b, LTH_OP_EXP, x), c = OP1(b, LTH_OP_EXP, x),
+             keep[] = { OP2(b, LTH_OP_ADD, a, c), OP2(b, LTH_OP_ADD, c, a) };
     cr_assert_eq(left(b, keep, 2, map), 3);
     cr_assert_eq(map[a], map[c]);
     cr_assert_eq(map[keep[0]], map[keep[1]]);
@@ -261,13 +263,14 @@ Test(passes, what_nobody_needs_is_dropped_and_says_so_in_the_map)
 
 static uint32_t random_of(bench *b, uint32_t id)
 {
-    return bench_op(b, LTH_OP_UNIFORM, NULL, 0, &(lth_attr_random){ { LTH_F32, 1, { 4 } }, id, 0 }, sizeof(lth_attr_random));
+    return bench_op(b, LTH_OP_UNIFORM, NULL, 0, &(lth_attr_random) { { LTH_F32, 1, { 4 } }, id, 0 }, sizeof(lth_attr_random));
 }
 
 Test(passes, random_ops_merge_only_under_one_id)
 {
     bench *b = fresh();
-    uint32_t a = random_of(b, 1), c = random_of(b, 2), keep[] = { OP2(b, LTH_OP_SUB, a, c), OP2(b, LTH_OP_SUB, c, random_of(b, 1)) };
+    uint32_t a = random_of(b, 1), c = random_of(b, 2),
+             keep[] = { OP2(b, LTH_OP_SUB, a, c), OP2(b, LTH_OP_SUB, c, random_of(b, 1)) };
     cr_assert_eq(left(b, keep, 2, NULL), 4);
     graph_free(&b->g);
 }
@@ -309,8 +312,10 @@ Test(passes, moves_that_cancel_are_left_out)
 {
     bench *b = fresh();
     uint32_t map[32], x = input(b, 2, 3);
-    uint32_t reshaped = OP1A(b, LTH_OP_RESHAPE, OP1A(b, LTH_OP_RESHAPE, x, lth_attr_dims, 1, 0, { 6 }), lth_attr_dims, 2, 0, { 2, 3 });
-    uint32_t turned = OP1A(b, LTH_OP_PERMUTE, OP1A(b, LTH_OP_PERMUTE, x, lth_attr_dims, 2, 0, { 1, 0 }), lth_attr_dims, 2, 0, { 1, 0 });
+    uint32_t reshaped =
+        OP1A(b, LTH_OP_RESHAPE, OP1A(b, LTH_OP_RESHAPE, x, lth_attr_dims, 1, 0, { 6 }), lth_attr_dims, 2, 0, { 2, 3 });
+    uint32_t turned =
+        OP1A(b, LTH_OP_PERMUTE, OP1A(b, LTH_OP_PERMUTE, x, lth_attr_dims, 2, 0, { 1, 0 }), lth_attr_dims, 2, 0, { 1, 0 });
     uint32_t negated = OP1(b, LTH_OP_NEG, OP1(b, LTH_OP_NEG, x));
     uint32_t flipped = OP1A(b, LTH_OP_FLIP, OP1A(b, LTH_OP_FLIP, x, lth_attr_axis, 1), lth_attr_axis, 1);
     uint32_t cast = OP1A(b, LTH_OP_CAST, x, lth_attr_dtype, LTH_F32, 0);
@@ -330,8 +335,9 @@ Test(passes, permutes_in_a_row_become_one)
 {
     bench *b = fresh();
     lth_shape s = { LTH_F32, 3, { 2, 3, 4 } };
-    uint32_t map[8], x = graph_append(&b->g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot){ 0, 0 }, sizeof(lth_attr_slot), 0, &s, 1);
-    uint32_t y = OP1A(b, LTH_OP_PERMUTE, OP1A(b, LTH_OP_PERMUTE, x, lth_attr_dims, 3, 0, { 2, 0, 1 }), lth_attr_dims, 3, 0, { 0, 2, 1 });
+    uint32_t map[8], x = graph_append(&b->g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot) { 0, 0 }, sizeof(lth_attr_slot), 0, &s, 1);
+    uint32_t y =
+        OP1A(b, LTH_OP_PERMUTE, OP1A(b, LTH_OP_PERMUTE, x, lth_attr_dims, 3, 0, { 2, 0, 1 }), lth_attr_dims, 3, 0, { 0, 2, 1 });
     graph out;
     graph_init(&out);
     cr_assert(simplify(&b->g, &out, &y, 1, map, &b->e));

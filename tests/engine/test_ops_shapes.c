@@ -54,14 +54,32 @@ static void gives(const call *c, lth_shape wanted)
     graph_free(&g);
 }
 
-#define F32(...) { LTH_F32, sizeof((int64_t[]){ __VA_ARGS__ }) / 8, { __VA_ARGS__ } }
-#define F64(...) { LTH_F64, sizeof((int64_t[]){ __VA_ARGS__ }) / 8, { __VA_ARGS__ } }
-#define I64(...) { LTH_I64, sizeof((int64_t[]){ __VA_ARGS__ }) / 8, { __VA_ARGS__ } }
-#define BOOL(...) { LTH_BOOL, sizeof((int64_t[]){ __VA_ARGS__ }) / 8, { __VA_ARGS__ } }
-#define NUMBER { LTH_F32, 0, { 0 } }
-#define INDEX { LTH_I64, 0, { 0 } }
+#define F32(...)                                                          \
+    {                                                                     \
+        LTH_F32, sizeof((int64_t[]) { __VA_ARGS__ }) / 8, { __VA_ARGS__ } \
+    }
+#define F64(...)                                                          \
+    {                                                                     \
+        LTH_F64, sizeof((int64_t[]) { __VA_ARGS__ }) / 8, { __VA_ARGS__ } \
+    }
+#define I64(...)                                                          \
+    {                                                                     \
+        LTH_I64, sizeof((int64_t[]) { __VA_ARGS__ }) / 8, { __VA_ARGS__ } \
+    }
+#define BOOL(...)                                                          \
+    {                                                                      \
+        LTH_BOOL, sizeof((int64_t[]) { __VA_ARGS__ }) / 8, { __VA_ARGS__ } \
+    }
+#define NUMBER            \
+    {                     \
+        LTH_F32, 0, { 0 } \
+    }
+#define INDEX             \
+    {                     \
+        LTH_I64, 0, { 0 } \
+    }
 #define SHAPE(...) ((lth_shape)__VA_ARGS__)
-#define CALL(...) (&(call){ .op = __VA_ARGS__ })
+#define CALL(...) (&(call) { .op = __VA_ARGS__ })
 
 Test(shapes, every_code_of_the_header_has_its_line_in_the_table)
 {
@@ -165,9 +183,11 @@ Test(shapes, matmul_says_which_dimensions_do_not_fit)
             "matmul: (2, 3, 4) and (5, 4, 2) do not broadcast: from the last dimension on, two must be equal or one of them 1");
     refuses(CALL(LTH_OP_MATMUL, 2, { F32(2, 3, 4), F32(5, 4, 2) }),
             "matmul: (2, 3, 4) and (5, 4, 2) do not fit: the dimensions before the last two differ");
-    refuses(CALL(LTH_OP_MATMUL, 2, { I64(2, 3), I64(3, 2) }), "matmul: needs a floating type, got i64: lth_cast it to LTH_F32, say");
+    refuses(CALL(LTH_OP_MATMUL, 2, { I64(2, 3), I64(3, 2) }),
+            "matmul: needs a floating type, got i64: lth_cast it to LTH_F32, say");
     gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(4, 2) }, .broadcast = true), SHAPE(F32(6, 3, 2)));
-    gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(2, 4) }, .attributes.matmul = { 0, 7 }, .broadcast = true), SHAPE(F32(6, 3, 2)));
+    gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(2, 4) }, .attributes.matmul = { 0, 7 }, .broadcast = true),
+          SHAPE(F32(6, 3, 2)));
     gives(CALL(LTH_OP_MATMUL, 2, { F32(2, 1, 3, 4), F32(5, 4, 2) }, .broadcast = true), SHAPE(F32(2, 5, 3, 2)));
     gives(CALL(LTH_OP_MATMUL, 2, { F32(3, 0), F32(0, 2) }), SHAPE(F32(3, 2)));
 }
@@ -183,11 +203,13 @@ Test(shapes, moves_say_what_does_not_fit)
     refuses(CALL(LTH_OP_RESHAPE, 1, { F32(0, 4) }, .attributes.dims = { 2, 0, { 0, -1 } }),
             "reshape: (0, 4) has 0 elements: no number in place of -1 makes (0, -1) of them");
     refuses(CALL(LTH_OP_RESHAPE, 1, { F32(6) }, .attributes.dims = { 2, 0, { -2, -3 } }), "reshape: dimension 0 would be -2");
-    refuses(CALL(LTH_OP_RESHAPE, 1, { F32(6) }, .attributes.dims = { 9, 0, { 0 } }), "reshape: 9 dimensions, at most 8 are possible");
+    refuses(CALL(LTH_OP_RESHAPE, 1, { F32(6) }, .attributes.dims = { 9, 0, { 0 } }),
+            "reshape: 9 dimensions, at most 8 are possible");
     refuses(CALL(LTH_OP_PERMUTE, 1, { F32(2, 3) }, .attributes.dims = { 3, 0, { 0, 1, 2 } }),
             "permute: 3 axes listed for (2, 3), which has 2");
     refuses(CALL(LTH_OP_PERMUTE, 1, { F32(2, 3) }, .attributes.dims = { 2, 0, { 1, -1 } }), "permute: axis 1 is listed twice");
-    refuses(CALL(LTH_OP_PERMUTE, 1, { F32(2, 3) }, .attributes.dims = { 2, 0, { 0, 2 } }), "permute: axis 2, where -2 to 1 are possible");
+    refuses(CALL(LTH_OP_PERMUTE, 1, { F32(2, 3) }, .attributes.dims = { 2, 0, { 0, 2 } }),
+            "permute: axis 2, where -2 to 1 are possible");
     refuses(CALL(LTH_OP_EXPAND, 1, { F32(3, 4) }, .attributes.dims = { 2, 0, { 3, 5 } }),
             "expand: (3, 4) does not broadcast to (3, 5): only dimensions of 1 can be widened");
     refuses(CALL(LTH_OP_EXPAND, 1, { F32(3, 1) }, .attributes.dims = { 1, 0, { 3 } }),
@@ -202,11 +224,16 @@ Test(shapes, moves_say_what_does_not_fit)
             "slice: axis 0: 9223372036854775807 elements from 1 in steps of 9223372036854775807 reach beyond its 8");
     refuses(CALL(LTH_OP_PAD, 2, { F32(8), NUMBER }, .attributes.pad = { { -1 }, { 0 } }),
             "pad: axis 0: -1 before and 0 after: neither may be negative (lth_slice cuts)");
-    refuses(CALL(LTH_OP_PAD, 2, { F32(8), F32(1) }, .attributes.pad = { { 1 }, { 0 } }), "pad: the value must be a scalar of rank 0, got (1)");
-    refuses(CALL(LTH_OP_CONCAT, 2, { F32(2, 3), F32(3, 3) }, .attributes.axis = { 1 }), "concat: (2, 3) and (3, 3) differ in more than axis 1");
-    refuses(CALL(LTH_OP_CONCAT, 2, { NUMBER, NUMBER }, .attributes.axis = { 0 }), "concat: axis 0 of a scalar, which has no axes");
-    refuses(CALL(LTH_OP_SLICE_AT, 2, { F32(5), INDEX }, .attributes.window = { 0, 6 }), "slice_at: 6 elements of axis 0, which has 5");
-    refuses(CALL(LTH_OP_SLICE_AT, 2, { F32(5), NUMBER }, .attributes.window = { 0, 2 }), "slice_at: the start must be i64, got f32: lth_cast it");
+    refuses(CALL(LTH_OP_PAD, 2, { F32(8), F32(1) }, .attributes.pad = { { 1 }, { 0 } }),
+            "pad: the value must be a scalar of rank 0, got (1)");
+    refuses(CALL(LTH_OP_CONCAT, 2, { F32(2, 3), F32(3, 3) }, .attributes.axis = { 1 }),
+            "concat: (2, 3) and (3, 3) differ in more than axis 1");
+    refuses(CALL(LTH_OP_CONCAT, 2, { NUMBER, NUMBER }, .attributes.axis = { 0 }),
+            "concat: axis 0 of a scalar, which has no axes");
+    refuses(CALL(LTH_OP_SLICE_AT, 2, { F32(5), INDEX }, .attributes.window = { 0, 6 }),
+            "slice_at: 6 elements of axis 0, which has 5");
+    refuses(CALL(LTH_OP_SLICE_AT, 2, { F32(5), NUMBER }, .attributes.window = { 0, 2 }),
+            "slice_at: the start must be i64, got f32: lth_cast it");
     refuses(CALL(LTH_OP_UPDATE_AT, 3, { F32(5, 2), F32(2, 3), INDEX }, .attributes.window = { 0, 2 }),
             "update_at: a part (2, 3) does not fit into (5, 2) along axis 0");
     gives(CALL(LTH_OP_RESHAPE, 1, { F32(6, 4) }, .attributes.dims = { 3, 0, { 2, -1, 3 } }), SHAPE(F32(2, 4, 3)));
@@ -217,11 +244,14 @@ Test(shapes, moves_say_what_does_not_fit)
 
 Test(shapes, reductions_over_nothing_are_refused_where_they_have_no_value)
 {
-    refuses(CALL(LTH_OP_MAX, 1, { F32(3, 0) }, .attributes.reduce = { 2, 0 }), "max: a reduction of (3, 0) over no elements has no value");
+    refuses(CALL(LTH_OP_MAX, 1, { F32(3, 0) }, .attributes.reduce = { 2, 0 }),
+            "max: a reduction of (3, 0) over no elements has no value");
     refuses(CALL(LTH_OP_LOGSUMEXP, 1, { F32(0) }, .attributes.reduce = { 1, 0 }),
             "logsumexp: a reduction of (0) over no elements has no value");
-    refuses(CALL(LTH_OP_ARGMAX, 1, { F32(3, 0) }, .attributes.axis = { 1 }), "argmax: axis 1 of (3, 0) has no elements to choose from");
-    refuses(CALL(LTH_OP_SUM, 1, { F32(3, 4) }, .attributes.reduce = { 4, 0 }), "sum: the axes asked for (bits 0x4) are more than the 2 of (3, 4)");
+    refuses(CALL(LTH_OP_ARGMAX, 1, { F32(3, 0) }, .attributes.axis = { 1 }),
+            "argmax: axis 1 of (3, 0) has no elements to choose from");
+    refuses(CALL(LTH_OP_SUM, 1, { F32(3, 4) }, .attributes.reduce = { 4, 0 }),
+            "sum: the axes asked for (bits 0x4) are more than the 2 of (3, 4)");
     refuses(CALL(LTH_OP_SUM, 1, { F32(3, 4) }, .attributes.reduce = { 0, 0 }), "sum: no axis given of the 2 of (3, 4)");
     refuses(CALL(LTH_OP_ARGMAX, 1, { F32(3, 4) }, .attributes.axis = { -3 }), "argmax: axis -3, where -2 to 1 are possible");
     gives(CALL(LTH_OP_SUM, 1, { F32(3, 0) }, .attributes.reduce = { 2, 0 }), SHAPE(F32(3)));
@@ -243,8 +273,10 @@ Test(shapes, indexing_and_losses_say_what_they_want)
             "gather_along: (4, 3) and an index (2, 1) differ in more than the axis: lth_slice or lth_expand one of them");
     refuses(CALL(LTH_OP_SCATTER_ALONG, 2, { F32(4, 3), I64(4, 2) }, .attributes.scatter = { 1, 5 }),
             "scatter_along: (4, 3) and an index (4, 2) differ");
-    refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 3, 5), I64(8) }), "cross_entropy: logits are (N, C), got (8, 3, 5): lth_reshape them to (-1, C)");
-    refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 5), I64(7) }), "cross_entropy: logits (8, 5) want a target (8) of class indices, got (7)");
+    refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 3, 5), I64(8) }),
+            "cross_entropy: logits are (N, C), got (8, 3, 5): lth_reshape them to (-1, C)");
+    refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 5), I64(7) }),
+            "cross_entropy: logits (8, 5) want a target (8) of class indices, got (7)");
     refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 5), F32(8) }), "cross_entropy: an index is i64 or i32, got f32: lth_cast it");
     refuses(CALL(LTH_OP_CROSS_ENTROPY, 2, { F32(8, 0), I64(8) }), "cross_entropy: logits (8, 0) have no classes");
     refuses(CALL(LTH_OP_LAYER_NORM, 2, { F32(8, 5), NUMBER }, .attributes.axis = { 3 }),
@@ -252,8 +284,10 @@ Test(shapes, indexing_and_losses_say_what_they_want)
     refuses(CALL(LTH_OP_LAYER_NORM, 2, { F32(8, 0), NUMBER }, .attributes.axis = { 1 }),
             "layer_norm: the last 1 axes of (8, 0) have no elements");
     refuses(CALL(LTH_OP_DROPOUT, 2, { F32(8, 5), F32(1) }), "dropout: the probability must be a scalar of rank 0, got (1)");
-    refuses(CALL(LTH_OP_GRAD, 2, { F32(8), F32(3) }), "grad: a loss is a scalar of rank 0, this one is (8): take its lth_mean or lth_sum");
-    refuses(CALL(LTH_OP_GRAD, 2, { NUMBER, I64(3) }), "grad: what to differentiate by is i64: only floating tensors have gradients");
+    refuses(CALL(LTH_OP_GRAD, 2, { F32(8), F32(3) }),
+            "grad: a loss is a scalar of rank 0, this one is (8): take its lth_mean or lth_sum");
+    refuses(CALL(LTH_OP_GRAD, 2, { NUMBER, I64(3) }),
+            "grad: what to differentiate by is i64: only floating tensors have gradients");
     refuses(CALL(LTH_OP_ASSERT, 1, { F32(3) }), "assert: needs bool, got f32: compare it (lth_ne(x, 0), say)");
     refuses(CALL(LTH_OP_UNIFORM, 0, .attributes.random = { I64(3), 0, 0 }),
             "uniform: makes floating numbers, not i64: lth_cast the result");
@@ -329,7 +363,8 @@ Test(shapes, a_reset_graph_records_again_without_growing)
         static graph before;
         if (round == 0)
             before = g;
-        cr_assert(before.nodes == g.nodes && before.values == g.values && before.operands == g.operands && before.sites == g.sites);
+        cr_assert(before.nodes == g.nodes && before.values == g.values && before.operands == g.operands &&
+                  before.sites == g.sites);
     }
     lth_graph view;
     graph_view(&g, &view);
