@@ -58,7 +58,7 @@ for model in plane curve; do
     folder=$(dirname "$(find "$scratch/runs" -name lines.txt -path "*$model*" | head -n 1)")
     [ "$(cat "$folder/tally.txt")" = 320 ] || fail "$model: the callback did not count 20 epochs of 16 batches"
     awk -v model=$model '$2 == "val_loss" { n++; if (n == 1) first = $3; last = $3 }
-        END { if (n < 20 || last > first / 4) { print model ": val_loss went from " first " to " last " in " n " rows"; exit 1 } }' \
+        END { if (n < 20 || last > first / 2) { print model ": val_loss went from " first " to " last " in " n " rows"; exit 1 } }' \
         "$folder/lines.txt"
 done
 echo "outside: five projects built against a moved prefix trained together"
