@@ -76,7 +76,8 @@ lth_status loggers_open(session *s, error *e)
                                   .run_dir = s->run_dir,
                                   .run_id = s->run_id,
                                   .run_file = str_text(&s->run_ini),
-                                  .resumed_step = s->resumed ? s->loop.global_step : -1 };
+                                  .resumed_step = s->resumed ? s->loop.global_step : -1,
+                                  .resumed_rows = s->rows };
     collect_hyperparameters(s);
     s->threads = memory_new((s->logger_count + 1) * sizeof *s->threads);
     for (uint32_t i = 0; i < s->logger_count; i++) {
@@ -92,6 +93,7 @@ lth_status loggers_open(session *s, error *e)
 void loggers_row(void *context, const lth_metrics_row *row)
 {
     session *s = context;
+    s->rows += s->thread_count > 0;
     for (uint32_t i = 0; i < s->thread_count; i++)
         logger_thread_row(s->threads[i], row);
 }

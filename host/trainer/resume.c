@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/resume.c: from a checkpoint back into the run. save.c is its mirror. */
+#include "trainer/checkpoint_parts.h"
 #include "trainer/resume.h"
 #include "trainer/session.h"
 
@@ -45,6 +46,7 @@ lth_status resume_find(session *s, const char *which, checkpoint **out, error *e
 {
     bool automatic = strcmp(which, "auto") == 0;
     *out = NULL;
+    s->resume_named = !automatic && strcmp(which, "last") != 0;
     if (!is_word(which) && !path_exists(which))
         return error_set(e, LTH_INVALID, "there is no checkpoint '%s' (last, best, auto, or the path of one)", which);
     char *run = is_word(which) ? run_dir_newest(s, e) : run_dir_of(which);
@@ -174,6 +176,7 @@ static void warn_of_differences(session *s, const checkpoint *c)
     str_free(&text);
 }
 
+/* The links are made anew: a crash may have come between a checkpoint and its link. */
 lth_status resume_loops(session *s, checkpoint *c, error *e)
 {
     const json_t *root = checkpoint_state(c), *best = json_object_get(root, "best");
@@ -188,12 +191,16 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         s->best.name = str_dup(json_string_value(json_object_get(best, "name")));
         s->best.monitor = str_dup(json_string_value(json_object_get(best, "monitor")));
     }
+    s->rows = json_integer_value(json_object_get(root, "rows"));
     s->resumed = true;
-    s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
+    if (s->resume_named)
+        s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
     s->last_checkpoint = str_dup(checkpoint_name(c));
     s->last_checkpoint_batches = s->loop.batches;
     if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints && checkpoint_exists(s->checkpoints, checkpoint_name(c)))
         s->own_checkpoint = str_dup(checkpoint_name(c));
     warn_of_differences(s, c);
-    return LTH_OK;
+    if (s->checkpoints && s->best.name)
+        save_mark_best(s);
+    return s->checkpoints && !s->resume_named ? checkpoint_link(s->checkpoint_path, "last", checkpoint_name(c), e) : LTH_OK;
 }

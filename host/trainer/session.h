@@ -174,7 +174,8 @@ struct session {
     file_lock_held lock;
     checkpoint_dir *checkpoints;
     checkpoint_snapshot *snapshot;
-    char *resumed_from; /* name of the checkpoint that the run went on from; it is never removed */
+    bool resume_named;  /* the user chose the checkpoint to go on from, rather than the last one */
+    char *resumed_from; /* that one's name: it is never removed */
     char *last_checkpoint; /* name of the newest resume point */
     int64_t last_checkpoint_batches; /* loop.batches when it was written; -1: none */
     char *own_checkpoint; /* the newest that no callback asked for */
@@ -185,6 +186,7 @@ struct session {
     logger_thread **threads;
     uint32_t thread_count;
     lth_run_info run_info;
+    int64_t rows; /* logged since the start of the run */
     lth_hyperparameter *hyperparameters;
     size_t hyperparameter_capacity;
 

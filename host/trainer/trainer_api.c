@@ -151,9 +151,9 @@ static bool api_has_checkpoint(lth_trainer *t, const char *name)
 static void api_report_best(lth_trainer *t, const char *name, const char *monitor, double score)
 {
     session *s = of(t);
-    if (!s->checkpoints)
+    if (!s->checkpoints || !monitor || !monitor[0]) /* the newest is `last`, and needs no other name */
         return;
-    char *best = str_dup(name), *of = str_dup(monitor ? monitor : "");
+    char *best = str_dup(name), *of = str_dup(monitor);
     free(s->best.name);
     free(s->best.monitor);
     s->best = (best_result){ best, of, score };

@@ -13,6 +13,7 @@ struct csv {
     const char **names; /* the row with epoch and step, sorted */
     double *values;
     size_t capacity;
+    int64_t resumed_rows;
 };
 
 static lth_status init(void *self, const lth_host *host)
@@ -39,6 +40,7 @@ static lth_status io(struct csv *c, int failed)
 static lth_status open_run(void *self, const lth_run_info *run)
 {
     struct csv *c = self;
+    c->resumed_rows = run->struct_size >= sizeof *run ? run->resumed_rows : 0;
     return io(c, table_open(&c->table, run->run_dir, run->resumed_step >= 0));
 }
 
@@ -88,7 +90,7 @@ static lth_status log_metrics(void *self, const lth_metrics_row *row)
 static lth_status rewind_to(void *self, int64_t step)
 {
     struct csv *c = self;
-    return io(c, table_drop_above(&c->table, "step", (double)step));
+    return io(c, c->resumed_rows > 0 ? table_keep_rows(&c->table, c->resumed_rows) : table_drop_above(&c->table, "step", (double)step));
 }
 
 static lth_status flush(void *self)

@@ -138,15 +138,15 @@ static void write_header(FILE *f, char *const *names, size_t count)
     putc('\n', f);
 }
 
-/* Copies the rows of `from`, whose columns are t->names, under new columns, without those above the limit. */
-static bool copy_rows(table *t, FILE *from, FILE *to, char *const *names, size_t count, const char *column, double limit)
+/* Copies the rows of `from`, whose columns are t->names, under new columns, without those above the limit, at most `most`. */
+static bool copy_rows(table *t, FILE *from, FILE *to, char *const *names, size_t count, const char *column, double limit, int64_t most)
 {
     size_t key = column ? column_of(t->names, t->count, column) : t->count;
     char **fields = calloc(t->count + 1, sizeof *fields);
     size_t *source = calloc(count + 1, sizeof *source);
     for (size_t i = 0; source && i < count; i++)
         source[i] = column_of(t->names, t->count, names[i]);
-    while (fields && source && read_line(t, from)) {
+    for (int64_t row = 0; fields && source && row < most && read_line(t, from); row++) {
         char *rest = t->line, *field;
         memset(fields, 0, t->count * sizeof *fields);
         for (size_t i = 0; i < t->count && (field = next_field(&rest)); i++)
@@ -167,8 +167,8 @@ static bool copy_rows(table *t, FILE *from, FILE *to, char *const *names, size_t
     return good;
 }
 
-/* Writes the file anew, with the columns given and without the rows above the limit; takes over `names`. */
-static int rewrite_file(table *t, char **names, size_t count, const char *column, double limit)
+/* Writes the file anew, with the columns given and without the rows above the limit or beyond `most`; takes over `names`. */
+static int rewrite_file(table *t, char **names, size_t count, const char *column, double limit, int64_t most)
 {
     if (t->file && fclose(t->file) != 0) {
         t->file = NULL;
@@ -181,7 +181,7 @@ static int rewrite_file(table *t, char **names, size_t count, const char *column
     if (good) {
         write_header(to, names, count);
         if (from)
-            good = read_line(t, from) && copy_rows(t, from, to, names, count, column, limit);
+            good = read_line(t, from) && copy_rows(t, from, to, names, count, column, limit, most);
         good = good && fflush(to) == 0 && !ferror(to) && fsync(fileno(to)) == 0;
     }
     int reason = errno;
@@ -264,7 +264,7 @@ int table_append(table *t, const char *const *names, const double *values, size_
     if (!t->file || !has_names(t, names, count)) {
         size_t merged_count;
         char **merged = merge_names(t->names, t->count, names, count, &merged_count);
-        if (!merged || rewrite_file(t, merged, merged_count, NULL, 0))
+        if (!merged || rewrite_file(t, merged, merged_count, NULL, 0, INT64_MAX))
             return -1;
     }
     if (!reserve_line(t))
@@ -283,14 +283,17 @@ int table_append(table *t, const char *const *names, const double *values, size_
     return fwrite(t->line, 1, size, t->file) == size ? 0 : -1;
 }
 
-int table_drop_above(table *t, const char *column, double limit)
+static int drop_rows(table *t, const char *column, double limit, int64_t most)
 {
     if (t->count == 0)
         return 0;
     size_t count;
     char **names = merge_names(t->names, t->count, NULL, 0, &count);
-    return names ? rewrite_file(t, names, count, column, limit) : -1;
+    return names ? rewrite_file(t, names, count, column, limit, most) : -1;
 }
+
+int table_drop_above(table *t, const char *column, double limit) { return drop_rows(t, column, limit, INT64_MAX); }
+int table_keep_rows(table *t, int64_t most) { return drop_rows(t, NULL, 0, most); }
 
 int table_sync(table *t)
 {

@@ -30,6 +30,8 @@ int table_append(table *t, const char *const *names, const double *values, size_
 
 /* Removes the rows whose `column` is greater than `limit`; a row that was cut off by a crash goes too. */
 int table_drop_above(table *t, const char *column, double limit);
+/* Removes all rows but the first `most`. */
+int table_keep_rows(table *t, int64_t most);
 
 /* Makes the rows so far safe on disk. */
 int table_sync(table *t);

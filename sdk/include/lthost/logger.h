@@ -52,6 +52,7 @@ typedef struct lth_run_info {
     int64_t resumed_step;  /* -1: a new run */
     const lth_hyperparameter *hyperparameters;
     uint64_t hyperparameter_count;
+    int64_t resumed_rows;  /* rows that were logged before the resume, exactly; 0: not known. Several rows may have one step */
 } lth_run_info;
 
 typedef uint32_t lth_run_status;

@@ -79,8 +79,8 @@ typedef struct lth_trainer_api {
     /* Writes a checkpoint folder, atomically, below the run's `checkpoints/`; `name` is one path component. Returns when
      * it is safe on disk. weights_only leaves optimizer and loop state out. */
     lth_status (*save_checkpoint)(lth_trainer *t, const char *name, int32_t weights_only);
-    /* Removes a checkpoint of this run by name; refused for the one the run was resumed from, and while no newer resume
-     * point exists. */
+    /* Removes a checkpoint of this run by name; one that the user chose to resume from (--resume PATH) stays. Refused while
+     * no newer resume point exists. */
     lth_status (*remove_checkpoint)(lth_trainer *t, const char *name);
     /* Whether the checkpoint `name` exists in this run. */
     bool (*has_checkpoint)(lth_trainer *t, const char *name);
