@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WEIGHT = ACCEL_TILE_SLOTS - 8 };
+/* Members, operands and late stores each may take a slot. */
+enum { MOST_WEIGHT = ACCEL_TILE_SLOTS * 2 / 3 - 1 };
 
 bool accel_tile_supports(uint32_t op, lth_dtype dtype)
 {

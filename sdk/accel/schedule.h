@@ -67,14 +67,16 @@ typedef struct accel_schedule_options {
 typedef struct accel_schedule {
     lth_graph *graph; /* a copy */
     uint32_t flags;
-    uint32_t launch_count, commit, most_pointers;
+    int64_t scratch;  /* bytes that a thread needs for any of the programs */
+    uint32_t launch_count, commit, bound_count;
     accel_launch *launches;
     accel_operand *operands;
     accel_place *pointers;
     accel_place *own;   /* by value: where its own memory lies, dense; NONE: it has none */
     uint32_t *root;     /* by value: in whose memory it is seen */
-    uint8_t *infinite;  /* by value, while CHECK_FINITE runs */
-    void **table;       /* room for one launch's pointers, three times most_pointers */
+    uint8_t *infinite;  /* by value, while CHECK_FINITE runs: has an infinity that was given */
+    uint32_t *bound;    /* nodes whose memory the caller binds, bound_count of them */
+    void **table;       /* room for one launch's pointers */
     lth_plan_info info; /* kernel_count, fused_nodes, memory, memory_unshared, flops, bytes_moved */
 } accel_schedule;
 
@@ -105,15 +107,12 @@ typedef struct accel_call {
 typedef struct accel_kernels {
     void *context;
     bool (*node)(void *context, const accel_call *call); /* false: a check failed; message is set */
-    /* Runs all tiles of a program, on as many threads as it likes. NULL: accel_tile_generic on one. accel_execute makes the
-     * totals afterwards. */
+    /* Runs all tiles of a launch's program, on as many threads as it likes; accel_execute makes the totals afterwards. */
     void (*program)(void *context, const accel_schedule *s, uint32_t launch, const accel_tile_run *run);
 } accel_kernels;
 
-/* Runs a schedule on host memory, by the contract of lth_accelerator.run. scratch: for programs where `program` is NULL,
- * ACCEL_TILE_SCRATCH_MOST bytes. */
-lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *bindings, const accel_kernels *kernels, void *scratch,
-                         lth_run_result *result);
+/* Runs a schedule on host memory, by the contract of lth_accelerator.run; allocates nothing. */
+lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *bindings, const accel_kernels *kernels, lth_run_result *result);
 
 static inline void *accel_place_at(const accel_place *p, const lth_bindings *b, void *block)
 {

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schedule.h"
+
+#include "tile_math.h"
+
+static lth_status fail(lth_run_result *result, uint32_t node, const char *message)
+{
+    if (result) {
+        result->failed_node = node;
+        snprintf(result->message, sizeof result->message, "%s", message);
+    }
+    return LTH_CHECK;
+}
+
+/* ---- Bindings ---- */
+
+static lth_status check_bound(const accel_schedule *s, const lth_bindings *b, lth_run_result *result)
+{
+    for (uint32_t i = 0; i < s->bound_count; i++) {
+        const lth_node *n = lth_graph_node(s->graph, s->bound[i]);
+        const void *a = lth_node_attributes(s->graph, n);
+        uint32_t slot = ((const lth_attr_slot *)a)->slot;
+        if (n->op == LTH_OP_INPUT && !b->inputs[slot])
+            return fail(result, s->bound[i], "the input is not bound");
+        if (n->op == LTH_OP_OUTPUT && !b->outputs[slot])
+            return fail(result, s->bound[i], "the output is not bound");
+        if ((n->op == LTH_OP_STATE || n->op == LTH_OP_ASSIGN) && !b->arenas[((const lth_attr_state *)a)->arena])
+            return fail(result, s->bound[i], "the arena is not bound");
+    }
+    return LTH_OK;
+}
+
+/* ---- LTH_COMPILE_CHECK_FINITE ---- */
+
+static double element(lth_dtype t, const void *data, int64_t i)
+{
+    switch (t) {
+    case LTH_F32: return ((const float *)data)[i];
+    case LTH_F64: return ((const double *)data)[i];
+    case LTH_BF16: return tile_of_bf16(((const uint16_t *)data)[i]);
+    case LTH_F16: return tile_of_f16(((const uint16_t *)data)[i]);
+    default: return 0;
+    }
+}
+
+/* A value may hold an infinity that the user gave as a number (a mask's -inf) or that came from one; any other number that
+ * is not finite was made by this node. */
+static lth_status check_values(accel_schedule *s, uint32_t node, const void *const *data, bool given, lth_run_result *result)
+{
+    const lth_node *n = lth_graph_node(s->graph, node);
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        given |= s->infinite[s->root[lth_node_operand(s->graph, n, i)]];
+    for (uint32_t r = 0; r < n->value_count; r++) {
+        const lth_shape *shape = lth_node_shape(s->graph, n, r);
+        s->infinite[n->first_value + r] = false;
+        for (int64_t i = 0, count = lth_dtype_is_float(shape->dtype) && data[r] ? lth_shape_count(shape) : 0; i < count; i++) {
+            double x = element(shape->dtype, data[r], i);
+            if (isfinite(x))
+                continue;
+            if (isnan(x) || !given) {
+                char text[80];
+                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+                return fail(result, node, text);
+            }
+            s->infinite[n->first_value + r] = true;
+        }
+    }
+    return LTH_OK;
+}
+
+static lth_status check_leaves(accel_schedule *s, const lth_bindings *b, lth_run_result *result)
+{
+    for (uint32_t i = 0; i < s->graph->node_count; i++) {
+        const lth_node *n = lth_graph_node(s->graph, i);
+        const void *a = lth_node_attributes(s->graph, n), *data = NULL;
+        if (n->op == LTH_OP_SCALAR) {
+            data = &b->scalars[((const lth_attr_slot *)a)->slot];
+            s->infinite[n->first_value] = isinf(*(const double *)data);
+            if (isnan(*(const double *)data))
+                return fail(result, i, "the number is nan");
+        } else if (n->op == LTH_OP_INPUT) {
+            data = b->inputs[((const lth_attr_slot *)a)->slot];
+        } else if (n->op == LTH_OP_STATE) {
+            const lth_attr_state *state = a;
+            data = (const char *)b->arenas[state->arena] + state->offset * lth_dtype_size(lth_node_shape(s->graph, n, 0)->dtype);
+        }
+        if (data && n->op != LTH_OP_SCALAR && check_values(s, i, &data, false, result))
+            return LTH_CHECK;
+    }
+    return LTH_OK;
+}
+
+/* The results of a launch's node; a move makes nothing new, but hands infinities on. */
+static lth_status check_launch(accel_schedule *s, const accel_launch *l, void *block, lth_run_result *result)
+{
+    const lth_node *n = lth_graph_node(s->graph, l->node);
+    const void *data[2] = { NULL, NULL };
+    for (uint32_t r = 0; r < n->value_count && r < 2; r++)
+        data[r] = accel_place_at(&s->own[n->first_value + r], NULL, block);
+    const accel_op *op = accel_op_find(n->op);
+    bool moves = op->class == ACCEL_SHAPE || op->class == ACCEL_MEMORY_LEAF || n->op == LTH_OP_SCALAR;
+    if (!moves)
+        return check_values(s, l->node, data, false, result);
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        s->infinite[n->first_value] |= s->infinite[s->root[lth_node_operand(s->graph, n, i)]];
+    return LTH_OK;
+}
+
+/* ---- Launches ---- */
+
+static lth_status run_node(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k, lth_run_result *result)
+{
+    const accel_launch *l = &s->launches[launch];
+    char message[sizeof result->message] = "";
+    void **in = s->table, **out = s->table + l->operand_count;
+    for (uint32_t i = 0; i < l->operand_count; i++)
+        in[i] = accel_place_at(&s->operands[l->first_operand + i].place, b, block);
+    for (uint32_t i = 0; i < l->result_count; i++)
+        out[i] = accel_place_at(&s->operands[l->first_result + i].place, b, block);
+    accel_call call = { s,   launch,  lth_graph_node(s->graph, l->node), (const void *const *)in, out, &s->operands[l->first_operand],
+                        accel_place_at(&l->workspace, b, block), b, message };
+    return k->node(k->context, &call) ? LTH_OK : fail(result, l->node, message);
+}
+
+static void run_program(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k)
+{
+    const accel_launch *l = &s->launches[launch];
+    for (uint32_t i = 0; i < l->program->pointer_count; i++)
+        s->table[i] = accel_place_at(&s->pointers[l->first_pointer + i], b, block);
+    accel_tile_run run = { s->table, b->scalars, b->seed, b->step, b->stream };
+    if (l->program->count)
+        k->program(k->context, s, launch, &run);
+    accel_program_finish(l->program, &run);
+}
+
+static void run_effect(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b)
+{
+    const accel_launch *l = &s->launches[launch];
+    const lth_node *n = lth_graph_node(s->graph, l->node);
+    const lth_shape *shape = lth_node_operand_shape(s->graph, n, 0);
+    const void *from = accel_place_at(&s->operands[l->first_operand].place, b, block);
+    void *to = accel_place_at(&s->operands[l->first_result].place, b, block);
+    int64_t bytes = lth_shape_count(shape) * lth_dtype_size(shape->dtype);
+    if (l->kind == ACCEL_LAUNCH_PRINT) {
+        if (b->print)
+            b->print(b->print_context, ((const lth_attr_text *)lth_node_attributes(s->graph, n))->text, shape, from);
+    } else if (bytes) {
+        memmove(to, from, (size_t)bytes); /* an ASSIGN of what was made in its place elsewhere may even overlap */
+    }
+}
+
+lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, const accel_kernels *k, lth_run_result *result)
+{
+    bool check = s->flags & LTH_COMPILE_CHECK_FINITE;
+    if (result) {
+        result->failed_node = LTH_NO_VALUE;
+        result->message[0] = 0;
+    }
+    lth_status status = check_bound(s, b, result);
+    if (!status && check)
+        status = check_leaves(s, b, result);
+    for (uint32_t i = 0; i < s->launch_count && !status; i++) {
+        if (s->launches[i].kind == ACCEL_LAUNCH_NODE)
+            status = run_node(s, i, block, b, k, result);
+        else if (s->launches[i].kind == ACCEL_LAUNCH_PROGRAM)
+            run_program(s, i, block, b, k);
+        else
+            run_effect(s, i, block, b);
+        if (!status && check && i < s->commit)
+            status = check_launch(s, &s->launches[i], block, result);
+    }
+    return status;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which values need memory, for how long, and who may share it.
+ *
+ * Steps: unit k of the order runs at step k, from the commit on at step k + 1; outputs and prints at step `commit`; copies
+ * into state last. */
+#include "layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct work {
+    const accel_fusion *f;
+    accel_layout_plan *out;
+    accel_buffer *buffers; /* by value; then by node, a total's partial sums or a kernel's workspace */
+    uint32_t *owner;       /* by value: in whose buffer it lies */
+    uint32_t *step_of;     /* by unit */
+    uint32_t *given;       /* by value: step + 1 at which its buffer was handed on */
+    uint8_t *stored;       /* by value: needs memory of its own */
+    uint8_t *kept;         /* by value: some reader wants it whole and unchanged at its last step */
+    uint32_t last_step;
+} work;
+
+static int64_t count_of(const work *w, uint32_t v)
+{
+    return lth_shape_count(&lth_graph_value(w->f->graph, v)->shape);
+}
+
+static const lth_node *maker_of(const work *w, uint32_t v)
+{
+    return lth_graph_node(w->f->graph, lth_graph_value(w->f->graph, v)->node);
+}
+
+static uint32_t owner_of(const work *w, uint32_t v)
+{
+    while (w->owner[v] != v)
+        v = w->owner[v];
+    return v;
+}
+
+/* ---- What units read ---- */
+
+typedef void reader(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context);
+
+/* Calls back with each memory outside itself that a unit reads, bound leaves included; scalars have none. */
+static void each_read(work *w, uint32_t unit, reader *read, void *context)
+{
+    const accel_fusion *f = w->f;
+    const accel_unit *u = &f->units[unit];
+    accel_view view;
+    if (u->kind == ACCEL_UNIT_MOVE && !f->values[f->values[u->from].root].scalar)
+        read(w, unit, f->values[u->from].root, &u->from_view, context);
+    for (uint32_t m = 0; m < u->member_count; m++) {
+        const lth_node *n = lth_graph_node(f->graph, f->members[u->first_member + m]);
+        for (uint32_t k = 0; k < n->operand_count; k++) {
+            bool own = u->kind == ACCEL_UNIT_NODE;
+            uint32_t memory = accel_fusion_memory(f, lth_node_operand(f->graph, n, k), own, &view);
+            if (f->values[memory].unit != unit && (own || !f->values[memory].scalar))
+                read(w, unit, memory, &view, context);
+        }
+    }
+}
+
+/* ---- Who needs memory, and when ---- */
+
+static void touch(work *w, uint32_t v, uint32_t step)
+{
+    accel_buffer *b = &w->buffers[v];
+    if (!w->stored[v])
+        *b = (accel_buffer){ accel_value_bytes(w->f->graph, v), step, step, 0 };
+    w->stored[v] = 1;
+    b->first = step < b->first ? step : b->first;
+    b->last = step > b->last ? step : b->last;
+}
+
+static void note_read(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+{
+    (void)context;
+    if (w->f->values[memory].unit == ACCEL_NONE)
+        return; /* bound */
+    touch(w, memory, w->step_of[unit]);
+    w->kept[memory] |= !accel_view_is_whole(view, count_of(w, memory));
+}
+
+static void note_effects(work *w)
+{
+    const lth_graph *g = w->f->graph;
+    accel_view view;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        if ((n->op != LTH_OP_ASSIGN && n->op != LTH_OP_OUTPUT && n->op != LTH_OP_PRINT) || w->out->in_place[i])
+            continue;
+        uint32_t memory = accel_fusion_memory(w->f, lth_node_operand(g, n, 0), true, &view);
+        if (w->f->values[memory].unit == ACCEL_NONE)
+            continue;
+        touch(w, memory, n->op == LTH_OP_ASSIGN ? w->last_step : w->f->commit);
+        w->kept[memory] = 1;
+    }
+}
+
+/* After the readers are known: a value's life begins where it is filled. CONCAT and PAD are filled by several moves. */
+static void note_writes(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t k = 0; k < f->order_count; k++) {
+        const accel_unit *u = &f->units[f->order[k]];
+        uint32_t step = w->step_of[f->order[k]];
+        if (u->kind == ACCEL_UNIT_MOVE)
+            touch(w, u->to, step);
+        for (uint32_t m = 0; m < u->member_count; m++) {
+            const lth_node *n = lth_graph_node(f->graph, f->members[u->first_member + m]);
+            for (uint32_t v = n->first_value; v < n->first_value + n->value_count; v++)
+                if (u->kind == ACCEL_UNIT_NODE || f->values[v].total || f->options.flags || w->stored[v])
+                    touch(w, v, step);
+        }
+    }
+}
+
+/* ---- Results made in their place ---- */
+
+/* A group's result that nothing reads but a CONCAT is written straight into it. */
+static void elide_moves(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t k = 0; k < f->order_count && !f->options.flags; k++) {
+        const accel_unit *u = &f->units[f->order[k]];
+        if (u->kind != ACCEL_UNIT_MOVE || maker_of(w, u->to)->op != LTH_OP_CONCAT)
+            continue; /* what a PAD holds would be overwritten by its filling */
+        const accel_value *from = &f->values[u->from];
+        if (from->root == u->from && from->unit != ACCEL_NONE && f->units[from->unit].kind == ACCEL_UNIT_GROUP && !from->total &&
+            from->uses == 1 && accel_view_is_whole(&u->from_view, count_of(w, u->from))) {
+            w->out->elided[f->order[k]] = 1;
+            w->out->in[u->from] = &u->to_view;
+            w->owner[u->from] = u->to;
+        }
+    }
+}
+
+typedef struct slice {
+    uint32_t arena;
+    int64_t first, end; /* elements */
+} slice;
+
+static slice slice_of(const work *w, const lth_node *n, uint32_t value)
+{
+    const lth_attr_state *a = lth_node_attributes(w->f->graph, n);
+    return (slice){ a->arena, a->offset, a->offset + count_of(w, value) };
+}
+
+static bool overlap(const slice *a, const slice *b)
+{
+    return a->arena == b->arena && a->first < b->end && b->first < a->end;
+}
+
+typedef struct hazard {
+    slice target;
+    uint32_t unit; /* that would write it */
+    bool found;
+} hazard;
+
+/* A reader of the old state that comes later, or that does not read exactly the element that is written. */
+static void look_for_hazard(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+{
+    hazard *h = context;
+    const lth_node *n = maker_of(w, memory);
+    if (n->op != LTH_OP_STATE)
+        return;
+    slice read = slice_of(w, n, memory);
+    bool same = unit == h->unit && read.first == h->target.first && read.end == h->target.end && accel_view_is_whole(view, count_of(w, memory));
+    h->found |= overlap(&read, &h->target) && w->step_of[unit] >= w->step_of[h->unit] && !same;
+}
+
+static bool is_assigned_twice(const work *w, uint32_t node, const slice *target)
+{
+    const lth_graph *g = w->f->graph;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        if (i == node || n->op != LTH_OP_ASSIGN)
+            continue;
+        slice other = slice_of(w, n, lth_node_operand(g, n, 0));
+        if (overlap(target, &other))
+            return true;
+    }
+    return false;
+}
+
+/* A group of the commit may write its result over state, where nobody misses what was there. */
+static void assign_in_place(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t i = 0; i < f->graph->node_count && !f->options.flags; i++) {
+        const lth_node *n = lth_graph_node(f->graph, i);
+        if (n->op != LTH_OP_ASSIGN)
+            continue;
+        uint32_t v = lth_node_operand(f->graph, n, 0), root = f->values[v].root, unit = f->values[root].unit;
+        if (unit == ACCEL_NONE || !f->units[unit].commit || f->units[unit].kind != ACCEL_UNIT_GROUP || w->out->own[root].kind != ACCEL_PLACE_NONE ||
+            !accel_view_is_whole(&f->values[v].view, count_of(w, root)))
+            continue;
+        hazard h = { slice_of(w, n, v), unit, false };
+        h.found = is_assigned_twice(w, i, &h.target);
+        for (uint32_t k = f->commit; k < f->order_count && !h.found; k++)
+            each_read(w, f->order[k], look_for_hazard, &h);
+        if (h.found)
+            continue;
+        w->out->own[root] = (accel_place){ ACCEL_PLACE_ARENA, h.target.arena, h.target.first * lth_dtype_size(lth_graph_value(f->graph, v)->shape.dtype) };
+        w->out->in_place[i] = 1;
+    }
+}
+
+/* ---- Handing buffers on ---- */
+
+typedef struct heir {
+    uint32_t value;
+    bool found;
+} heir;
+
+/* A dying operand's buffer serves a result of the same size, which is written element by element as it is read. */
+static void look_for_buffer(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+{
+    heir *h = context;
+    (void)view;
+    uint32_t owner = owner_of(w, memory), step = w->step_of[unit];
+    if (h->found || !w->stored[memory] || w->kept[memory] || w->out->in[memory] || w->out->own[memory].kind != ACCEL_PLACE_NONE ||
+        w->f->values[memory].bound || w->buffers[owner].last != step || w->given[owner] == step + 1 ||
+        w->buffers[owner].size != w->buffers[h->value].size || !w->buffers[owner].size)
+        return;
+    h->found = true;
+    w->given[owner] = step + 1;
+    w->owner[h->value] = owner;
+    w->buffers[owner].last = w->buffers[h->value].last;
+    w->buffers[h->value].size = 0;
+}
+
+static void share_buffers(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t k = 0; k < f->order_count && !f->options.flags; k++) {
+        const accel_unit *u = &f->units[f->order[k]];
+        for (uint32_t m = 0; u->kind == ACCEL_UNIT_GROUP && m < u->member_count; m++) {
+            uint32_t v = lth_graph_node(f->graph, f->members[u->first_member + m])->first_value;
+            heir h = { v, false };
+            if (w->stored[v] && w->owner[v] == v && !f->values[v].total && w->out->own[v].kind == ACCEL_PLACE_NONE)
+                each_read(w, f->order[k], look_for_buffer, &h);
+        }
+    }
+}
+
+/* ---- The plan ---- */
+
+static void number_steps(work *w)
+{
+    for (uint32_t k = 0; k < w->f->order_count; k++)
+        w->step_of[w->f->order[k]] = k + (k >= w->f->commit);
+    w->last_step = w->f->order_count + 1;
+}
+
+/* Lives of values within another's buffer are lives of that; with KEEP_ALL every life is the whole run. */
+static void join_lives(work *w)
+{
+    for (uint32_t v = 0; v < w->f->graph->value_count; v++) {
+        accel_buffer *b = &w->buffers[v], *whole = &w->buffers[w->owner[v]];
+        if (b != whole) {
+            whole->first = b->first < whole->first ? b->first : whole->first;
+            whole->last = b->last > whole->last ? b->last : whole->last;
+            b->size = 0;
+        }
+        if (w->out->own[v].kind != ACCEL_PLACE_NONE)
+            b->size = 0;
+        if (w->f->options.flags & LTH_COMPILE_KEEP_ALL) {
+            b->first = 0;
+            b->last = w->last_step;
+        }
+    }
+}
+
+static void note_workspaces(work *w, const accel_schedule_options *o)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t i = 0; i < f->graph->node_count; i++) {
+        uint32_t unit = f->unit_of[i];
+        const lth_node *n = lth_graph_node(f->graph, i);
+        if (unit == ACCEL_NONE)
+            continue;
+        int64_t bytes = 0;
+        if (f->units[unit].kind == ACCEL_UNIT_NODE && o->workspace)
+            bytes = o->workspace(o->context, f->graph, i);
+        else if (n->value_count && f->values[n->first_value].total)
+            bytes = accel_partials_bytes(f->units[unit].count);
+        w->buffers[f->graph->value_count + i] = (accel_buffer){ bytes, w->step_of[unit], w->step_of[unit], 0 };
+    }
+}
+
+static void take_offsets(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t v = 0; v < f->graph->value_count; v++)
+        if (w->stored[v] && w->out->own[v].kind == ACCEL_PLACE_NONE)
+            w->out->own[v] = (accel_place){ ACCEL_PLACE_BLOCK, 0, w->buffers[owner_of(w, v)].offset };
+    for (uint32_t i = 0; i < f->graph->node_count; i++) {
+        const accel_buffer *b = &w->buffers[f->graph->value_count + i];
+        accel_place place = { ACCEL_PLACE_BLOCK, 0, b->offset };
+        if (b->size)
+            *(f->units[f->unit_of[i]].kind == ACCEL_UNIT_NODE ? &w->out->workspaces[i] : &w->out->partials[i]) = place;
+    }
+}
+
+static lth_status make(work *w, const accel_schedule_options *options)
+{
+    const accel_fusion *f = w->f;
+    number_steps(w);
+    elide_moves(w);
+    assign_in_place(w);
+    for (uint32_t k = 0; k < f->order_count; k++)
+        each_read(w, f->order[k], note_read, NULL);
+    note_effects(w);
+    note_writes(w);
+    join_lives(w);
+    share_buffers(w);
+    note_workspaces(w, options);
+    if (accel_plan_memory(w->buffers, f->graph->value_count + f->graph->node_count, &w->out->memory))
+        return LTH_NO_MEMORY;
+    take_offsets(w);
+    return LTH_OK;
+}
+
+lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options *options, accel_layout_plan *out)
+{
+    size_t values = f->graph->value_count + 1, nodes = f->graph->node_count + 1, units = f->unit_count + 1;
+    work w = { .f = f, .out = out };
+    *out = (accel_layout_plan){ .own = calloc(values, sizeof *out->own),
+                                .partials = calloc(nodes, sizeof *out->partials),
+                                .workspaces = calloc(nodes, sizeof *out->workspaces),
+                                .in = calloc(values, sizeof *out->in),
+                                .elided = calloc(units, 1),
+                                .in_place = calloc(nodes, 1) };
+    out->layout = (accel_layout){ f, out->own, out->in, out->partials };
+    w.buffers = calloc(values + nodes, sizeof *w.buffers);
+    w.owner = calloc(values, sizeof *w.owner);
+    w.step_of = calloc(units, sizeof *w.step_of);
+    w.given = calloc(values, sizeof *w.given);
+    w.stored = calloc(values, 1);
+    w.kept = calloc(values, 1);
+    lth_status status = LTH_NO_MEMORY;
+    if (out->own && out->partials && out->workspaces && out->in && out->elided && out->in_place && w.buffers && w.owner && w.step_of &&
+        w.given && w.stored && w.kept) {
+        for (uint32_t v = 0; v < f->graph->value_count; v++)
+            w.owner[v] = v;
+        status = make(&w, options);
+    }
+    free(w.buffers);
+    free(w.owner);
+    free(w.step_of);
+    free(w.given);
+    free(w.stored);
+    free(w.kept);
+    return status;
+}
+
+void accel_layout_free(accel_layout_plan *l)
+{
+    free(l->own);
+    free(l->partials);
+    free(l->workspaces);
+    free(l->in);
+    free(l->elided);
+    free(l->in_place);
+    memset(l, 0, sizeof *l);
+}
