@@ -42,14 +42,28 @@ static lth_status make_room(batch *b, uint32_t i)
 static void put_element(lth_dtype type, double value, void *out)
 {
     switch (type) {
-    case LTH_F32: *(float *)out = (float)value; break;
-    case LTH_F64: *(double *)out = value; break;
-    case LTH_I64: *(int64_t *)out = (int64_t)value; break;
-    case LTH_I32: *(int32_t *)out = (int32_t)value; break;
-    case LTH_I8: *(int8_t *)out = (int8_t)value; break;
+    case LTH_F32:
+        *(float *)out = (float)value;
+        break;
+    case LTH_F64:
+        *(double *)out = value;
+        break;
+    case LTH_I64:
+        *(int64_t *)out = (int64_t)value;
+        break;
+    case LTH_I32:
+        *(int32_t *)out = (int32_t)value;
+        break;
+    case LTH_I8:
+        *(int8_t *)out = (int8_t)value;
+        break;
     case LTH_F16:
-    case LTH_BF16: *(uint16_t *)out = 0; break; /* data_fits lets no other value pass */
-    default: *(uint8_t *)out = (uint8_t)value; break;
+    case LTH_BF16:
+        *(uint16_t *)out = 0;
+        break; /* data_fits lets no other value pass */
+    default:
+        *(uint8_t *)out = (uint8_t)value;
+        break;
     }
 }
 
@@ -71,7 +85,7 @@ static lth_status shape_field(batch *b, uint32_t i, int64_t varying)
 {
     const data_field *f = &b->fields[i];
     lth_shape *s = &b->shapes[i];
-    *s = (lth_shape){ .dtype = f->shape.dtype, .rank = f->shape.rank + 1 };
+    *s = (lth_shape) { .dtype = f->shape.dtype, .rank = f->shape.rank + 1 };
     s->dim[0] = b->view.size;
     for (int32_t k = 0; k < f->shape.rank; k++)
         s->dim[k + 1] = k == f->varying ? varying : f->shape.dim[k];
@@ -114,8 +128,10 @@ lth_status batch_end(batch *b)
         if (memcmp(b->rooms[i].at + b->rooms[i].size, guard, GUARD_SIZE) != 0)
             return error_set(&b->error, LTH_ERROR, "the dataset wrote beyond the end of the field '%s'", f->name);
         if (f->varying >= 0 && b->view.size && b->shapes[i].dim[f->varying + 1] < 0)
-            return error_set(&b->error, LTH_INVALID,
-                             "the field '%s' has a varying dimension: the dataset must tell each sample's `size`, or reshape the field", f->name);
+            return error_set(
+                &b->error, LTH_INVALID,
+                "the field '%s' has a varying dimension: the dataset must tell each sample's `size`, or reshape the field",
+                f->name);
         if (f->length_of >= 0)
             end_lengths(b, i);
     }
@@ -182,7 +198,7 @@ static uint64_t seed_of(lth_batch *batch) { return batch_of(batch)->seed; }
 void batch_init(batch *b, const data_field *fields, uint32_t field_count, int64_t rows, uint64_t seed, bool stream)
 {
     static const lth_batch_api api = { sizeof api, 0, field, reshape, fail, epoch_of, seed_of };
-    *b = (batch){ .abi = { &api }, .fields = fields, .field_count = field_count, .seed = seed };
+    *b = (batch) { .abi = { &api }, .fields = fields, .field_count = field_count, .seed = seed };
     b->names = memory_new(field_count * sizeof *b->names);
     b->shapes = memory_new(field_count * sizeof *b->shapes);
     b->data = memory_new(field_count * sizeof *b->data);
@@ -195,7 +211,7 @@ void batch_init(batch *b, const data_field *fields, uint32_t field_count, int64_
     }
     for (uint32_t i = 0; i < field_count; i++)
         b->names[i] = fields[i].name;
-    b->view = (data_batch){ .field_count = field_count, .names = b->names, .shapes = b->shapes, .data = b->data };
+    b->view = (data_batch) { .field_count = field_count, .names = b->names, .shapes = b->shapes, .data = b->data };
 }
 
 void batch_free(batch *b)
@@ -209,5 +225,5 @@ void batch_free(batch *b)
     free(b->indices);
     free(b->sizes);
     free(b->references);
-    *b = (batch){ 0 };
+    *b = (batch) { 0 };
 }

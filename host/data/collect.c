@@ -21,8 +21,11 @@ bool data_fits(lth_dtype type, double value)
 {
     static const struct {
         double least, most;
-    } of[LTH_DTYPE_COUNT] = { [LTH_I64] = { -0x1p63, 0x1p62 }, [LTH_I32] = { -0x1p31, 0x1p31 - 1 }, [LTH_U8] = { 0, 255 },
-                              [LTH_BOOL] = { 0, 1 },           [LTH_I8] = { -128, 127 } };
+    } of[LTH_DTYPE_COUNT] = { [LTH_I64] = { -0x1p63, 0x1p62 },
+                              [LTH_I32] = { -0x1p31, 0x1p31 - 1 },
+                              [LTH_U8] = { 0, 255 },
+                              [LTH_BOOL] = { 0, 1 },
+                              [LTH_I8] = { -128, 127 } };
     if (type == LTH_F32 || type == LTH_F64)
         return true;
     if (lth_dtype_is_float(type))
@@ -57,7 +60,7 @@ static data_field *add_field(collector *c, const char *name)
         }
     d->fields = memory_grow(d->fields, &d->field_capacity, d->field_count + 1, sizeof *d->fields);
     data_field *f = &d->fields[d->field_count++];
-    *f = (data_field){ .name = arena_copy_text(&d->memory, name), .varying = -1, .length_of = -1 };
+    *f = (data_field) { .name = arena_copy_text(&d->memory, name), .varying = -1, .length_of = -1 };
     return f;
 }
 
@@ -72,9 +75,10 @@ static void declare_field(lth_data *data, const lth_field *given)
     }
     int32_t varying = varying_axis(&field.shape);
     if (varying == -2) {
-        error_set(&c->error, LTH_INVALID,
-                  "the field '%s' has no shape that a sample can have: an element type, at most %d axes, each at least 1 or, once, -1",
-                  field.name, LTH_MAX_RANK - 1);
+        error_set(
+            &c->error, LTH_INVALID,
+            "the field '%s' has no shape that a sample can have: an element type, at most %d axes, each at least 1 or, once, -1",
+            field.name, LTH_MAX_RANK - 1);
         return;
     }
     if (!data_fits(field.shape.dtype, field.pad)) {
@@ -97,7 +101,7 @@ static void declare_field(lth_data *data, const lth_field *given)
     int32_t of = (int32_t)(f - c->out->fields);
     data_field *length = add_field(c, arena_format(&c->out->memory, "%s_length", field.name));
     if (length) {
-        length->shape = (lth_shape){ .dtype = LTH_I64 };
+        length->shape = (lth_shape) { .dtype = LTH_I64 };
         length->length_of = of;
     }
 }
@@ -151,14 +155,14 @@ void data_declared_free(data_declared *d)
         free(d->sets[i].at);
     free(d->fields);
     arena_free(&d->memory);
-    *d = (data_declared){ 0 };
+    *d = (data_declared) { 0 };
 }
 
 lth_status data_collect(const data_args *args, lth_stage stage, data_declared *out, error *e)
 {
     static const lth_data_api api = { sizeof api, 0, declare_field, declare_dataset, stage_of, fail };
     collector c = { .abi = { &api }, .out = out, .stage = stage };
-    *out = (data_declared){ 0 };
+    *out = (data_declared) { 0 };
     lth_status status = args->module->setup(args->self, &c.abi);
     if (c.error.status)
         status = error_set(e, c.error.status, "%s", c.error.text);

@@ -11,9 +11,9 @@
 /* The host's keys of [data], read through their option table like any plugin's. */
 typedef struct data_options {
     int64_t batch_size, eval_batch_size; /* eval: 0 = batch_size */
-    const char *shuffle;  /* auto (training only) | true | false */
-    int64_t workers;      /* loader threads; 0: inline; -1: inline for a cheap dataset, else 2 */
-    int64_t prefetch;     /* batches ahead, a worker */
+    const char *shuffle;                 /* auto (training only) | true | false */
+    int64_t workers;                     /* loader threads; 0: inline; -1: inline for a cheap dataset, else 2 */
+    int64_t prefetch;                    /* batches ahead, a worker */
     bool drop_last;
     const char *sampler;  /* auto | sequential | random | weighted | bucket */
     int64_t num_samples;  /* weighted: draws an epoch; 0 = the length */
@@ -64,9 +64,9 @@ uint32_t data_dataset_count(data_module *m, lth_stage stage);
 typedef struct data_loader_args {
     lth_stage stage;
     uint32_t dataset;
-    double limit;      /* limit_*_batches: < 0: all; a fraction if `limit_is_fraction`, else batches */
+    double limit; /* limit_*_batches: < 0: all; a fraction if `limit_is_fraction`, else batches */
     bool limit_is_fraction;
-    bool no_shuffle;   /* overfit_batches */
+    bool no_shuffle; /* overfit_batches */
 } data_loader_args;
 data_loader *data_loader_new(data_module *m, const data_loader_args *args, error *e);
 void data_loader_free(data_loader *l);
@@ -82,7 +82,8 @@ int64_t data_loader_samples(const data_loader *l);
 lth_status data_loader_start(data_loader *l, int64_t epoch, int64_t position, error *e);
 /* The next batch, or LTH_END; it lives until the next call. An error in a loader thread comes out here as itself. */
 lth_status data_loader_next(data_loader *l, const data_batch **out, error *e);
-/* A shape-only batch for `lthost check`: fields with batch_size rows, no data; varying dimensions take the longest bucket or 8. */
+/* A shape-only batch for `lthost check`: fields with batch_size rows, no data; varying dimensions take the longest bucket or 8.
+ */
 lth_status data_loader_probe(data_loader *l, const data_batch **out, error *e);
 /* Position after the last batch that data_loader_next gave: epoch, batch, samples, and a stream's own state. */
 lth_status data_loader_save(data_loader *l, lth_writer *w, error *e);

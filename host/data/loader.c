@@ -22,7 +22,8 @@ static lth_status choose_order(const data_loader *l, bool no_shuffle, order_kind
     if (l->is_stream && !no_shuffle && (yes || (strcmp(sampler, "auto") != 0 && strcmp(sampler, "sequential") != 0)))
         return error_set(e, LTH_UNSUPPORTED, "[data] %s = %s: a stream comes in its own order and cannot be shuffled by the host",
                          yes ? "shuffle" : "sampler", yes ? "true" : sampler);
-    if ((strcmp(sampler, "sequential") == 0 && yes) || (no && (strcmp(sampler, "random") == 0 || strcmp(sampler, "weighted") == 0)))
+    if ((strcmp(sampler, "sequential") == 0 && yes) ||
+        (no && (strcmp(sampler, "random") == 0 || strcmp(sampler, "weighted") == 0)))
         return error_set(e, LTH_INVALID, "[data] sampler = %s contradicts shuffle = %s", sampler, o->shuffle);
     if (l->is_stream || strcmp(sampler, "sequential") == 0) {
         *kind = ORDER_SEQUENTIAL;
@@ -45,7 +46,8 @@ static lth_status check_idle_keys(const data_loader *l, error *e)
     if (o->buckets.count && !varies)
         return error_set(e, LTH_INVALID, "[data] buckets: no field of this data has a varying length");
     if (o->buckets.count && !l->set.table.size)
-        return error_set(e, LTH_UNSUPPORTED, "[data] buckets: this dataset forms its batches by itself and does not tell its samples' lengths");
+        return error_set(e, LTH_UNSUPPORTED,
+                         "[data] buckets: this dataset forms its batches by itself and does not tell its samples' lengths");
     if (!weighted && (o->num_samples || !o->replacement))
         return error_set(e, LTH_INVALID, "[data] %s is for sampler = weighted, which this run has not",
                          o->num_samples ? "num_samples" : "replacement");
@@ -87,13 +89,14 @@ static lth_status apply_limit(data_loader *l, const data_loader_args *args, erro
     if (args->limit < 0 || (args->limit_is_fraction ? args->limit >= 1 : args->limit >= 0x1p53))
         return LTH_OK;
     if (args->limit_is_fraction && l->length < 0)
-        return error_set(e, LTH_UNSUPPORTED, "a fraction, %g, of the %s batches is asked for, and the stream does not know how many it has; "
-                                             "give a number of batches",
+        return error_set(e, LTH_UNSUPPORTED,
+                         "a fraction, %g, of the %s batches is asked for, and the stream does not know how many it has; "
+                         "give a number of batches",
                          args->limit, data_stage_name(args->stage));
     l->limit = (int64_t)(args->limit_is_fraction ? args->limit * (double)l->length : args->limit);
     if (args->limit_is_fraction && args->limit > 0 && l->length > 0 && l->limit == 0)
-        return error_set(e, LTH_INVALID, "a fraction of %g of %lld %s batches is less than one batch", args->limit, (long long)l->length,
-                         data_stage_name(args->stage));
+        return error_set(e, LTH_INVALID, "a fraction of %g of %lld %s batches is less than one batch", args->limit,
+                         (long long)l->length, data_stage_name(args->stage));
     if (l->length >= 0 && l->limit >= l->length)
         l->limit = -1;
     else if (l->length >= 0)
@@ -143,13 +146,16 @@ static void make_probe(data_loader *l)
     for (size_t i = 0; i < d->field_count; i++) {
         const data_field *f = &d->fields[i];
         lth_shape *s = &l->probe_shapes[i];
-        *s = (lth_shape){ .dtype = f->shape.dtype, .rank = f->shape.rank + 1, .dim = { l->batch_size } };
+        *s = (lth_shape) { .dtype = f->shape.dtype, .rank = f->shape.rank + 1, .dim = { l->batch_size } };
         for (int32_t k = 0; k < f->shape.rank; k++)
             s->dim[k + 1] = k != f->varying ? f->shape.dim[k] : buckets->count ? buckets->at[buckets->count - 1] : PROBE_LENGTH;
         l->probe_names[i] = f->name;
     }
-    l->probe = (data_batch){ .field_count = (uint32_t)d->field_count, .names = l->probe_names, .shapes = l->probe_shapes,
-                             .data = l->probe_data, .size = l->batch_size };
+    l->probe = (data_batch) { .field_count = (uint32_t)d->field_count,
+                              .names = l->probe_names,
+                              .shapes = l->probe_shapes,
+                              .data = l->probe_data,
+                              .size = l->batch_size };
 }
 
 lth_status data_loader_probe(data_loader *l, const data_batch **out, error *e)

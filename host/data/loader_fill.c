@@ -21,7 +21,8 @@ static lth_status choose_length(const data_loader *l, batch *b, int64_t rows, in
     for (int64_t i = 0; i < rows; i++) {
         int64_t size = b->sizes[i] = l->set.table.size(l->set.context, b->indices[i]);
         if (size < 0)
-            return error_set(&b->error, LTH_INVALID, "the dataset gives sample %lld the size %lld", (long long)b->indices[i], (long long)size);
+            return error_set(&b->error, LTH_INVALID, "the dataset gives sample %lld the size %lld", (long long)b->indices[i],
+                             (long long)size);
         if (buckets->count && size > buckets->at[buckets->count - 1])
             return error_set(&b->error, LTH_INVALID, "sample %lld has length %lld; the largest of [data] buckets is %lld",
                              (long long)b->indices[i], (long long)size, (long long)buckets->at[buckets->count - 1]);

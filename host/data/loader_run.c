@@ -126,8 +126,8 @@ void loader_stop(data_loader *l)
 lth_status data_loader_start(data_loader *l, int64_t epoch, int64_t position, error *e)
 {
     if (position < 0 || (l->length >= 0 && position > l->length))
-        return error_set(e, LTH_INVALID, "batch %lld is asked for; a %s epoch has %lld", (long long)position, data_stage_name(l->stage),
-                         (long long)l->length);
+        return error_set(e, LTH_INVALID, "batch %lld is asked for; a %s epoch has %lld", (long long)position,
+                         data_stage_name(l->stage), (long long)l->length);
     loader_quiet(l);
     l->epoch = epoch;
     l->given = position;

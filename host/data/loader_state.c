@@ -41,7 +41,8 @@ static lth_status check_same(const data_loader *l, lth_reader *r, error *e)
     if (strcmp(kind, order_names[l->order.args.kind]) != 0)
         return error_set(e, LTH_INVALID, "[data] shuffle or sampler is not what it was when the checkpoint was written");
     if (l->order.args.kind != ORDER_SEQUENTIAL && (uint64_t)seed != l->module->args.seed)
-        return error_set(e, LTH_INVALID, "the seed is %llu; the checkpoint was written with %llu, which ordered the samples otherwise",
+        return error_set(e, LTH_INVALID,
+                         "the seed is %llu; the checkpoint was written with %llu, which ordered the samples otherwise",
                          (unsigned long long)l->module->args.seed, (unsigned long long)seed);
     return LTH_OK;
 }
@@ -57,10 +58,11 @@ lth_status data_loader_load(data_loader *l, lth_reader *r, error *e)
         return error_set(e, LTH_INVALID, "the checkpoint does not tell where the data stood");
     int64_t samples = batch * saved_group;
     if (group != saved_group && (samples % group || l->order.args.kind == ORDER_BUCKET))
-        return error_set(e, LTH_INVALID,
-                         "%lld samples a step, of all ranks, were taken when the checkpoint was written, %lld are now: the %lld samples "
-                         "so far are no whole number of batches",
-                         (long long)saved_group, (long long)group, (long long)samples);
+        return error_set(
+            e, LTH_INVALID,
+            "%lld samples a step, of all ranks, were taken when the checkpoint was written, %lld are now: the %lld samples "
+            "so far are no whole number of batches",
+            (long long)saved_group, (long long)group, (long long)samples);
     l->saved_position = samples / group;
     if (l->length >= 0 && l->saved_position > l->length) /* its last batch was a short one */
         l->saved_position = l->length;

@@ -42,10 +42,12 @@ void data_close(data_module *m)
 static lth_status check_same_fields(const data_declared *before, const data_declared *now, error *e)
 {
     for (size_t i = 0; i < before->field_count || i < now->field_count; i++) {
-        const data_field *a = i < before->field_count ? &before->fields[i] : NULL, *b = i < now->field_count ? &now->fields[i] : NULL;
+        const data_field *a = i < before->field_count ? &before->fields[i] : NULL,
+                         *b = i < now->field_count ? &now->fields[i] : NULL;
         if (!a || !b || strcmp(a->name, b->name) != 0 || memcmp(&a->shape, &b->shape, sizeof a->shape) != 0 ||
             a->num_classes != b->num_classes)
-            return error_set(e, LTH_INVALID, "the datamodule declares the field '%s' otherwise than in an earlier setup", (a ? a : b)->name);
+            return error_set(e, LTH_INVALID, "the datamodule declares the field '%s' otherwise than in an earlier setup",
+                             (a ? a : b)->name);
     }
     return LTH_OK;
 }
@@ -57,7 +59,7 @@ static void keep_datasets(data_declared *before, data_declared *now)
         if (!now->sets[s].count) {
             free(now->sets[s].at);
             now->sets[s] = before->sets[s];
-            before->sets[s] = (data_sets){ 0 };
+            before->sets[s] = (data_sets) { 0 };
         }
 }
 
@@ -67,7 +69,7 @@ static void make_infos(data_module *m)
     m->infos = memory_resize(m->infos, d->field_count * sizeof *m->infos);
     for (size_t i = 0; i < d->field_count; i++) {
         const data_field *f = &d->fields[i];
-        m->infos[i] = (lth_field_info){ sizeof(lth_field_info), 0, f->name, f->shape, f->num_classes };
+        m->infos[i] = (lth_field_info) { sizeof(lth_field_info), 0, f->name, f->shape, f->num_classes };
     }
 }
 

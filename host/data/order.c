@@ -69,12 +69,14 @@ static lth_status read_weights(order *o, error *e)
         }
     }
     if (!positive || isinf(total))
-        return error_set(e, LTH_INVALID, "[data] sampler = weighted: the weights of %lld samples add up to %g", (long long)d->length, total);
+        return error_set(e, LTH_INVALID, "[data] sampler = weighted: the weights of %lld samples add up to %g",
+                         (long long)d->length, total);
     if (once && o->count > positive)
-        return error_set(e, LTH_INVALID,
-                         "[data] sampler = weighted, replacement = false: %lld samples are to be drawn, %lld have a weight above 0 "
-                         "(num_samples sets how many)",
-                         (long long)o->count, (long long)positive);
+        return error_set(
+            e, LTH_INVALID,
+            "[data] sampler = weighted, replacement = false: %lld samples are to be drawn, %lld have a weight above 0 "
+            "(num_samples sets how many)",
+            (long long)o->count, (long long)positive);
     return LTH_OK;
 }
 
@@ -99,7 +101,7 @@ static void begin_weighted_once(order *o)
     int64_t n = o->args.dataset->length;
     for (int64_t i = 0; i < n; i++) {
         double w = o->weights[i];
-        o->items[i] = (order_item){ w > 0 ? -log(draw(o, i)) / w : (double)INFINITY, i, i };
+        o->items[i] = (order_item) { w > 0 ? -log(draw(o, i)) / w : (double)INFINITY, i, i };
     }
     sort(o->items, n);
 }
@@ -124,7 +126,7 @@ static void begin_buckets(order *o)
     int64_t window = o->args.group * GROUPS_IN_WINDOW;
     for (int64_t i = 0; i < o->count; i++) {
         int64_t sample = o->args.shuffle ? permutation_at(&o->samples, i) : i;
-        o->items[i] = (order_item){ (double)o->sizes[sample], i, sample };
+        o->items[i] = (order_item) { (double)o->sizes[sample], i, sample };
     }
     for (int64_t i = 0; i < o->count; i += window)
         sort(o->items + i, o->count - i < window ? o->count - i : window);
@@ -145,14 +147,15 @@ lth_status order_init(order *o, const order_args *args, error *e)
 {
     int64_t n = args->dataset->length;
     bool weighted = args->kind == ORDER_WEIGHTED || args->kind == ORDER_WEIGHTED_ONCE;
-    *o = (order){ .args = *args, .count = weighted && args->draws ? args->draws : n };
+    *o = (order) { .args = *args, .count = weighted && args->draws ? args->draws : n };
     if (weighted)
         o->weights = calloc((size_t)n + 1, sizeof *o->weights);
     if (args->kind == ORDER_BUCKET)
         o->sizes = calloc((size_t)n + 1, sizeof *o->sizes);
     if (args->kind >= ORDER_WEIGHTED_ONCE)
         o->items = calloc((size_t)n + 1, sizeof *o->items);
-    if ((weighted && !o->weights) || (args->kind == ORDER_BUCKET && !o->sizes) || (args->kind >= ORDER_WEIGHTED_ONCE && !o->items))
+    if ((weighted && !o->weights) || (args->kind == ORDER_BUCKET && !o->sizes) ||
+        (args->kind >= ORDER_WEIGHTED_ONCE && !o->items))
         return error_set(e, LTH_NO_MEMORY, "no memory for the order of %lld samples", (long long)n);
     if (weighted)
         return read_weights(o, e);
@@ -164,7 +167,7 @@ void order_free(order *o)
     free(o->weights);
     free(o->sizes);
     free(o->items);
-    *o = (order){ 0 };
+    *o = (order) { 0 };
 }
 
 void order_begin(order *o, int64_t epoch)
@@ -182,10 +185,15 @@ void order_begin(order *o, int64_t epoch)
 int64_t order_at(const order *o, int64_t place)
 {
     switch (o->args.kind) {
-    case ORDER_RANDOM: return permutation_at(&o->samples, place);
-    case ORDER_WEIGHTED: return weighted_at(o, place);
-    case ORDER_WEIGHTED_ONCE: return o->items[place].sample;
-    case ORDER_BUCKET: return bucket_at(o, place);
-    default: return place;
+    case ORDER_RANDOM:
+        return permutation_at(&o->samples, place);
+    case ORDER_WEIGHTED:
+        return weighted_at(o, place);
+    case ORDER_WEIGHTED_ONCE:
+        return o->items[place].sample;
+    case ORDER_BUCKET:
+        return bucket_at(o, place);
+    default:
+        return place;
     }
 }

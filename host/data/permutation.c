@@ -7,7 +7,8 @@ enum { LEAST_BITS = 6 };
 
 lth_philox data_random(uint64_t seed, int64_t epoch, data_purpose purpose, uint64_t index)
 {
-    return lth_philox_at(seed, (uint32_t)index, (uint32_t)(index >> 32) ^ (uint32_t)purpose << 28, (uint32_t)epoch, LTH_STREAM_SHUFFLE);
+    return lth_philox_at(seed, (uint32_t)index, (uint32_t)(index >> 32) ^ (uint32_t)purpose << 28, (uint32_t)epoch,
+                         LTH_STREAM_SHUFFLE);
 }
 
 void permutation_begin(permutation *p, int64_t count, uint64_t seed, int64_t epoch, data_purpose purpose)

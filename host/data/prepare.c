@@ -75,7 +75,7 @@ static lth_status take_lock(const data_module *m, const char *path, file_lock_he
             return status ? error_set(e, status, "%s", held.text) : LTH_OK;
         if (polls == POLLS_BEFORE_A_WORD && m->args.host)
             m->args.host->api->message(m->args.host, LTH_LEVEL_INFO, "waiting for another process, which prepares the data");
-        nanosleep(&(struct timespec){ 0, POLL_NANOSECONDS }, NULL);
+        nanosleep(&(struct timespec) { 0, POLL_NANOSECONDS }, NULL);
     }
 }
 

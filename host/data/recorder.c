@@ -15,7 +15,10 @@ static record *add(lth_writer *w, const char *key, int type)
     return new;
 }
 
-static const void *copy(lth_writer *w, const void *data, uint64_t size) { return size ? arena_copy(&((recorder *)w)->memory, data, size) : NULL; }
+static const void *copy(lth_writer *w, const void *data, uint64_t size)
+{
+    return size ? arena_copy(&((recorder *)w)->memory, data, size) : NULL;
+}
 
 static void put_i64(lth_writer *w, const char *key, int64_t value) { add(w, key, RECORD_I64)->i64 = value; }
 
@@ -57,11 +60,21 @@ void recorder_replay(const recorder *r, const char *prefix, lth_writer *w)
     for (const record *i = r->first; i; i = i->next) {
         const char *key = arena_format(&memory, "%s%s", prefix, i->key);
         switch (i->type) {
-        case RECORD_I64: w->api->put_i64(w, key, i->i64); break;
-        case RECORD_F64: w->api->put_f64(w, key, i->f64); break;
-        case RECORD_STRING: w->api->put_string(w, key, i->data); break;
-        case RECORD_BYTES: w->api->put_bytes(w, key, i->data, i->size); break;
-        case RECORD_TENSOR: w->api->put_tensor(w, key, &i->shape, i->data); break;
+        case RECORD_I64:
+            w->api->put_i64(w, key, i->i64);
+            break;
+        case RECORD_F64:
+            w->api->put_f64(w, key, i->f64);
+            break;
+        case RECORD_STRING:
+            w->api->put_string(w, key, i->data);
+            break;
+        case RECORD_BYTES:
+            w->api->put_bytes(w, key, i->data, i->size);
+            break;
+        case RECORD_TENSOR:
+            w->api->put_tensor(w, key, &i->shape, i->data);
+            break;
         }
     }
     arena_free(&memory);
@@ -77,9 +90,15 @@ static const char *below(lth_reader *r, const char *key)
     return arena_format(&p->memory, "%s%s", p->prefix, key);
 }
 
-static bool get_i64(lth_reader *r, const char *key, int64_t *value) { return inner(r)->api->get_i64(inner(r), below(r, key), value); }
+static bool get_i64(lth_reader *r, const char *key, int64_t *value)
+{
+    return inner(r)->api->get_i64(inner(r), below(r, key), value);
+}
 
-static bool get_f64(lth_reader *r, const char *key, double *value) { return inner(r)->api->get_f64(inner(r), below(r, key), value); }
+static bool get_f64(lth_reader *r, const char *key, double *value)
+{
+    return inner(r)->api->get_f64(inner(r), below(r, key), value);
+}
 
 static bool get_string(lth_reader *r, const char *key, const char **value)
 {
@@ -99,7 +118,7 @@ static bool get_tensor(lth_reader *r, const char *key, lth_shape *shape, const v
 void prefix_reader_begin(prefix_reader *r, lth_reader *from, const char *prefix)
 {
     static const lth_reader_api api = { sizeof api, 0, get_i64, get_f64, get_string, get_bytes, get_tensor };
-    *r = (prefix_reader){ .abi = { &api }, .inner = from, .prefix = prefix };
+    *r = (prefix_reader) { .abi = { &api }, .inner = from, .prefix = prefix };
 }
 
 void prefix_reader_end(prefix_reader *r) { arena_free(&r->memory); }

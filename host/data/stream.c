@@ -11,7 +11,7 @@ static const char prefix[] = "stream.";
 
 void stream_init(stream *s, const data_set *set, const data_args *args, bool training, int64_t batch_size, int64_t in_flight)
 {
-    *s = (stream){ .set = *set, .rank = args->rank, .world = args->world, .training = training, .batch_size = batch_size };
+    *s = (stream) { .set = *set, .rank = args->rank, .world = args->world, .training = training, .batch_size = batch_size };
     s->drop_last = training && args->options->drop_last;
     s->interval = in_flight + 2 > 64 ? in_flight + 2 : 64;
     s->loaded_epoch = s->loaded_batches = -1;
@@ -23,7 +23,7 @@ void stream_free(stream *s)
     free(s->pending);
     for (int i = 0; i < STREAM_SNAPSHOTS; i++)
         recorder_free(&s->snapshots[i].record);
-    *s = (stream){ 0 };
+    *s = (stream) { 0 };
 }
 
 static lth_status call_next(stream *s, lth_reference *out, error *e)
@@ -96,9 +96,10 @@ lth_status stream_start(stream *s, int64_t epoch, int64_t batches, error *e)
     while (!status && s->calls < target)
         status = call_next(s, &unused, e);
     if (status == LTH_END) /* only the last batch may have been a short one */
-        status = s->calls > target - batch ? LTH_OK
-                                           : error_set(e, LTH_INVALID, "the stream ended after %lld samples; it had %lld batches of %lld before",
-                                                       (long long)s->calls, (long long)batches, (long long)batch);
+        status = s->calls > target - batch
+                     ? LTH_OK
+                     : error_set(e, LTH_INVALID, "the stream ended after %lld samples; it had %lld batches of %lld before",
+                                 (long long)s->calls, (long long)batches, (long long)batch);
     return status;
 }
 

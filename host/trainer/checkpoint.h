@@ -58,13 +58,15 @@ lth_status checkpoint_snapshot_engine(checkpoint_snapshot *s, engine *g, error *
  * Doubles: json_from_f64 (util/json.h). */
 json_t *checkpoint_snapshot_state(checkpoint_snapshot *s);
 /* A writer for one component, whose state will be below "components" / section (unique: "callback.best"), its tensors in
- * optimizer.safetensors as "components/<section>/<key>"; state_version is given back on load. Then checkpoint_snapshot_component_end, before another one begins. */
+ * optimizer.safetensors as "components/<section>/<key>"; state_version is given back on load. Then
+ * checkpoint_snapshot_component_end, before another one begins. */
 lth_writer *checkpoint_snapshot_component(checkpoint_snapshot *s, const char *section, uint32_t state_version);
 lth_status checkpoint_snapshot_component_end(checkpoint_snapshot *s, error *e);
 /* The parts that these are made of: a tensor into one of the two files; where its bytes are to be written, 64-byte aligned.
  * Valid until checkpoint_snapshot_begin; NULL, with the reason in e, where there is no memory. */
 typedef enum checkpoint_part { CHECKPOINT_MODEL, CHECKPOINT_OPTIMIZER } checkpoint_part;
-void *checkpoint_snapshot_tensor(checkpoint_snapshot *s, checkpoint_part part, const char *name, const lth_shape *shape, error *e);
+void *checkpoint_snapshot_tensor(checkpoint_snapshot *s, checkpoint_part part, const char *name, const lth_shape *shape,
+                                 error *e);
 /* Bytes of memory that it holds. */
 size_t checkpoint_snapshot_size(const checkpoint_snapshot *s);
 
@@ -114,10 +116,10 @@ void checkpoint_list_free(checkpoint_list *l);
 typedef struct checkpoint checkpoint;
 
 typedef struct checkpoint_open_args {
-    const char *dir;    /* <run>/checkpoints */
-    const char *which;  /* "last", "best", or a path: of the folder, of a run's folder (its last one) or of a file in it */
-    bool resume;        /* loops and optimizers are wanted: those of weights only do not count */
-    bool quarantine;    /* damaged ones may be renamed to <name>.corrupt: this process owns the run */
+    const char *dir;   /* <run>/checkpoints */
+    const char *which; /* "last", "best", or a path: of the folder, of a run's folder (its last one) or of a file in it */
+    bool resume;       /* loops and optimizers are wanted: those of weights only do not count */
+    bool quarantine;   /* damaged ones may be renamed to <name>.corrupt: this process owns the run */
     void (*warn)(void *context, const char *text); /* each damaged one that was passed over */
     void *context;
 } checkpoint_open_args;

@@ -21,10 +21,11 @@ lth_status checkpoint_check_name(const char *name, error *e)
 {
     if (!*name || strlen(name) > NAME_LIMIT || strchr(name, '/') || *name == '.' || strstr(name, ".corrupt") ||
         strcmp(name, "last") == 0 || strcmp(name, "best") == 0)
-        return error_set(e, LTH_INVALID,
-                         "'%s' cannot be a checkpoint's name: one path component of 1 to %d bytes, not beginning with '.', without "
-                         "'.corrupt', not 'last' or 'best'",
-                         name, NAME_LIMIT);
+        return error_set(
+            e, LTH_INVALID,
+            "'%s' cannot be a checkpoint's name: one path component of 1 to %d bytes, not beginning with '.', without "
+            "'.corrupt', not 'last' or 'best'",
+            name, NAME_LIMIT);
     return LTH_OK;
 }
 
@@ -47,6 +48,8 @@ lth_status checkpoint_link(const char *dir, const char *link, const char *name, 
     lth_status status = file_remove_tree(beside, e);
     if (!status && (symlink(name, beside) || rename(beside, path)))
         status = error_set(e, LTH_IO, "cannot link '%s' to '%s': %s", path, name, strerror(errno));
+    if (status)
+        unlink(beside);
     if (!status)
         status = file_sync_dir(dir, e);
     free(path);
@@ -173,7 +176,7 @@ static int newest_first(const void *a, const void *b)
 
 lth_status checkpoint_scan_dir(const char *dir, checkpoint_scan *out, error *e)
 {
-    *out = (checkpoint_scan){ 0 };
+    *out = (checkpoint_scan) { 0 };
     if (!path_exists(dir))
         return LTH_OK;
     file_names names = { 0 };
@@ -186,7 +189,7 @@ lth_status checkpoint_scan_dir(const char *dir, checkpoint_scan *out, error *e)
         }
         out->at = memory_grow(out->at, &out->capacity, out->count + 1, sizeof *out->at);
         checkpoint_found *f = &out->at[out->count++];
-        *f = (checkpoint_found){ .name = str_dup(names.at[i]), .path = path };
+        *f = (checkpoint_found) { .name = str_dup(names.at[i]), .path = path };
         f->status = checkpoint_manifest_read(path, &f->manifest, &f->why);
     }
     file_names_free(&names);
@@ -203,7 +206,7 @@ void checkpoint_scan_free(checkpoint_scan *s)
         checkpoint_manifest_free(&s->at[i].manifest);
     }
     free(s->at);
-    *s = (checkpoint_scan){ 0 };
+    *s = (checkpoint_scan) { 0 };
 }
 
 static int by_step(const void *a, const void *b)
@@ -217,7 +220,7 @@ static int by_step(const void *a, const void *b)
 lth_status checkpoint_list_read(const char *dir, checkpoint_list *out, error *e)
 {
     checkpoint_scan scan;
-    *out = (checkpoint_list){ 0 };
+    *out = (checkpoint_list) { 0 };
     lth_status status = checkpoint_scan_dir(dir, &scan, e);
     char *best = checkpoint_link_target(dir, "best");
     bool have_last = false;
@@ -229,8 +232,14 @@ lth_status checkpoint_list_read(const char *dir, checkpoint_list *out, error *e)
         bool last = !have_last && !facts->weights_only;
         have_last |= last;
         out->at = memory_grow(out->at, &out->capacity, out->count + 1, sizeof *out->at);
-        out->at[out->count++] = (checkpoint_entry){ path_base(f->path), f->path, facts->global_step, facts->epoch, f->manifest.sequence,
-                                                    facts->weights_only, last, best && strcmp(best, f->name) == 0 };
+        out->at[out->count++] = (checkpoint_entry) { path_base(f->path),
+                                                     f->path,
+                                                     facts->global_step,
+                                                     facts->epoch,
+                                                     f->manifest.sequence,
+                                                     facts->weights_only,
+                                                     last,
+                                                     best && strcmp(best, f->name) == 0 };
         f->path = NULL; /* the entry's now */
     }
     if (out->count)
@@ -245,5 +254,5 @@ void checkpoint_list_free(checkpoint_list *l)
     for (size_t i = 0; i < l->count; i++)
         free(l->at[i].path);
     free(l->at);
-    *l = (checkpoint_list){ 0 };
+    *l = (checkpoint_list) { 0 };
 }

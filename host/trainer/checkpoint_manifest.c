@@ -24,8 +24,8 @@ static json_t *plugins_tree(const checkpoint_facts *f)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < f->plugin_count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", f->plugins[i].id, "version", f->plugins[i].version, "sha256",
-                                              f->plugins[i].sha256));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "id", f->plugins[i].id, "version", f->plugins[i].version,
+                                              "sha256", f->plugins[i].sha256));
     return list;
 }
 
@@ -42,10 +42,11 @@ lth_status checkpoint_manifest_render(const checkpoint_manifest *m, char **text,
 {
     const checkpoint_facts *f = &m->facts;
     char created[CLOCK_TEXT_SIZE], hash[SHA256_HEX_SIZE];
-    json_t *tree = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:i, s:s, s:o, s:o}", "schema", CHECKPOINT_SCHEMA, "lthost",
-                             f->host_version, "created", clock_iso(created), "sequence", (json_int_t)m->sequence, "global_step",
-                             (json_int_t)f->global_step, "epoch", (json_int_t)f->epoch, "weights_only", (int)f->weights_only, "world",
-                             (int)f->world, "fingerprint", f->fingerprint, "plugins", plugins_tree(f), "files", files_tree(m));
+    json_t *tree =
+        json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:b, s:i, s:s, s:o, s:o}", "schema", CHECKPOINT_SCHEMA, "lthost",
+                  f->host_version, "created", clock_iso(created), "sequence", (json_int_t)m->sequence, "global_step",
+                  (json_int_t)f->global_step, "epoch", (json_int_t)f->epoch, "weights_only", (int)f->weights_only, "world",
+                  (int)f->world, "fingerprint", f->fingerprint, "plugins", plugins_tree(f), "files", files_tree(m));
     size_t length = 0;
     char *bare = tree ? json_render(tree, &length) : NULL;
     json_decref(tree);
@@ -121,16 +122,17 @@ static bool read_tree(checkpoint_manifest *m)
     json_int_t sequence, step, epoch;
     json_t *plugins, *files;
     int weights_only, world;
-    if (json_unpack(m->tree, "{s:s, s:I, s:I, s:I, s:b, s:i, s:s, s:o, s:o}", "lthost", &m->facts.host_version, "sequence", &sequence,
-                    "global_step", &step, "epoch", &epoch, "weights_only", &weights_only, "world", &world, "fingerprint",
-                    &m->facts.fingerprint, "plugins", &plugins, "files", &files))
+    if (json_unpack(m->tree, "{s:s, s:I, s:I, s:I, s:b, s:i, s:s, s:o, s:o}", "lthost", &m->facts.host_version, "sequence",
+                    &sequence, "global_step", &step, "epoch", &epoch, "weights_only", &weights_only, "world", &world,
+                    "fingerprint", &m->facts.fingerprint, "plugins", &plugins, "files", &files))
         return false;
     m->sequence = sequence;
     m->facts.global_step = step;
     m->facts.epoch = epoch;
     m->facts.weights_only = weights_only;
     m->facts.world = world;
-    return read_files(m, files) && read_plugins(m, plugins) && has_file(m, CHECKPOINT_MODEL_FILE) && has_file(m, CHECKPOINT_RUN_FILE) &&
+    return read_files(m, files) && read_plugins(m, plugins) && has_file(m, CHECKPOINT_MODEL_FILE) &&
+           has_file(m, CHECKPOINT_RUN_FILE) &&
            (weights_only || (has_file(m, CHECKPOINT_OPTIMIZER_FILE) && has_file(m, CHECKPOINT_STATE_FILE)));
 }
 
@@ -144,14 +146,15 @@ static lth_status read_checked(checkpoint_manifest *m, const char *path, const c
         return status;
     json_unpack(m->tree, "{s:i}", "schema", &schema);
     if (schema > CHECKPOINT_SCHEMA)
-        return error_set(e, LTH_UNSUPPORTED, "'%s' has schema %d; this lthost knows schemas up to %d: use a newer one", path, schema,
-                         CHECKPOINT_SCHEMA);
-    return schema == CHECKPOINT_SCHEMA && read_tree(m) ? LTH_OK : error_set(e, LTH_INVALID, "'%s' is not a checkpoint's manifest", path);
+        return error_set(e, LTH_UNSUPPORTED, "'%s' has schema %d; this lthost knows schemas up to %d: use a newer one", path,
+                         schema, CHECKPOINT_SCHEMA);
+    return schema == CHECKPOINT_SCHEMA && read_tree(m) ? LTH_OK
+                                                       : error_set(e, LTH_INVALID, "'%s' is not a checkpoint's manifest", path);
 }
 
 lth_status checkpoint_manifest_read(const char *folder, checkpoint_manifest *out, error *e)
 {
-    *out = (checkpoint_manifest){ 0 };
+    *out = (checkpoint_manifest) { 0 };
     char *path = path_join(folder, CHECKPOINT_MANIFEST_FILE), *text = NULL;
     size_t size = 0;
     struct stat st;
@@ -173,7 +176,7 @@ void checkpoint_manifest_free(checkpoint_manifest *m)
 {
     json_decref(m->tree);
     free(m->plugins);
-    *m = (checkpoint_manifest){ 0 };
+    *m = (checkpoint_manifest) { 0 };
 }
 
 static lth_status verify_file(const checkpoint_file *f, const char *path, error *e)
@@ -181,9 +184,11 @@ static lth_status verify_file(const checkpoint_file *f, const char *path, error 
     struct stat st;
     char hash[SHA256_HEX_SIZE];
     if (stat(path, &st))
-        return error_set(e, errno == ENOENT ? LTH_INVALID : LTH_IO, "'%s': %s", path, errno == ENOENT ? "the file is missing" : strerror(errno));
+        return error_set(e, errno == ENOENT ? LTH_INVALID : LTH_IO, "'%s': %s", path,
+                         errno == ENOENT ? "the file is missing" : strerror(errno));
     if (!S_ISREG(st.st_mode) || st.st_size != f->size)
-        return error_set(e, LTH_INVALID, "'%s' has %lld bytes; the manifest says %lld", path, (long long)st.st_size, (long long)f->size);
+        return error_set(e, LTH_INVALID, "'%s' has %lld bytes; the manifest says %lld", path, (long long)st.st_size,
+                         (long long)f->size);
     lth_status status = sha256_of_file(path, hash, e);
     if (!status && strcmp(hash, f->sha256) != 0)
         status = error_set(e, LTH_INVALID, "'%s' is damaged: its SHA-256 is %s; the manifest says %s", path, hash, f->sha256);

@@ -48,7 +48,8 @@ static lth_status open_folder(const char *path, bool resume, checkpoint **out, e
     if (!status)
         status = checkpoint_manifest_read(c->path, &c->manifest, e);
     if (!status && resume && c->manifest.facts.weights_only)
-        status = error_set(e, LTH_INVALID, "'%s' has weights only: a run cannot go on from it (`weights = ` starts a new one from it)", path);
+        status = error_set(e, LTH_INVALID,
+                           "'%s' has weights only: a run cannot go on from it (`weights = ` starts a new one from it)", path);
     if (!status)
         status = checkpoint_manifest_verify(&c->manifest, c->path, e);
     if (!status)

@@ -20,7 +20,7 @@ typedef struct snapshot_part {
     struct snapshot_room {
         void *at;
         size_t size;
-    } *rooms;
+    } * rooms;
     size_t count, room_count, tensor_capacity, room_capacity;
 } snapshot_part;
 

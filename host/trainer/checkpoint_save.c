@@ -104,14 +104,16 @@ static checkpoint_file *next_file(checkpoint_manifest *m, const char *name)
 static lth_status write_folder(const char *folder, const checkpoint_snapshot *s, int64_t sequence, error *e)
 {
     checkpoint_manifest m = { .facts = s->facts, .sequence = sequence };
-    lth_status status = write_tensors(folder, CHECKPOINT_MODEL_FILE, &s->parts[CHECKPOINT_MODEL], next_file(&m, CHECKPOINT_MODEL_FILE), e);
+    lth_status status =
+        write_tensors(folder, CHECKPOINT_MODEL_FILE, &s->parts[CHECKPOINT_MODEL], next_file(&m, CHECKPOINT_MODEL_FILE), e);
     if (!status && !s->facts.weights_only)
         status = write_tensors(folder, CHECKPOINT_OPTIMIZER_FILE, &s->parts[CHECKPOINT_OPTIMIZER],
                                next_file(&m, CHECKPOINT_OPTIMIZER_FILE), e);
     if (!status && !s->facts.weights_only)
         status = write_state(folder, s->state, next_file(&m, CHECKPOINT_STATE_FILE), e);
     if (!status)
-        status = write_text(folder, CHECKPOINT_RUN_FILE, s->facts.run_ini, strlen(s->facts.run_ini), next_file(&m, CHECKPOINT_RUN_FILE), e);
+        status = write_text(folder, CHECKPOINT_RUN_FILE, s->facts.run_ini, strlen(s->facts.run_ini),
+                            next_file(&m, CHECKPOINT_RUN_FILE), e);
     if (!status)
         status = write_manifest(folder, &m, e);
     return status ? status : file_sync_dir(folder, e);

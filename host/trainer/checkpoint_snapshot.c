@@ -41,7 +41,7 @@ void checkpoint_snapshot_begin(checkpoint_snapshot *s, const checkpoint_facts *f
     checkpoint_plugin *plugins = arena_array(&s->memory, facts->plugin_count + 1, sizeof *plugins);
     for (uint32_t i = 0; i < facts->plugin_count; i++) {
         const checkpoint_plugin *from = &facts->plugins[i];
-        plugins[i] = (checkpoint_plugin){ copy(s, from->id), copy(s, from->version), copy(s, from->sha256) };
+        plugins[i] = (checkpoint_plugin) { copy(s, from->id), copy(s, from->version), copy(s, from->sha256) };
     }
     s->facts.plugins = plugins;
 }
@@ -53,7 +53,7 @@ static void *room_for(snapshot_part *p, size_t size, error *e)
 {
     if (p->count == p->room_count) {
         p->rooms = memory_grow(p->rooms, &p->room_capacity, p->room_count + 1, sizeof *p->rooms);
-        p->rooms[p->room_count++] = (struct snapshot_room){ NULL, 0 };
+        p->rooms[p->room_count++] = (struct snapshot_room) { NULL, 0 };
     }
     struct snapshot_room *r = &p->rooms[p->count];
     if (!r->at || r->size < size) {
@@ -74,7 +74,7 @@ void *checkpoint_snapshot_tensor(checkpoint_snapshot *s, checkpoint_part part, c
     p->tensors = memory_grow(p->tensors, &p->tensor_capacity, p->count + 1, sizeof *p->tensors);
     void *at = room_for(p, (size_t)(lth_shape_count(shape) * lth_dtype_size(shape->dtype)), e);
     if (at)
-        p->tensors[p->count++] = (safetensors_tensor){ copy(s, name), *shape, at };
+        p->tensors[p->count++] = (safetensors_tensor) { copy(s, name), *shape, at };
     return at;
 }
 

@@ -29,8 +29,8 @@ typedef lth_status (*safetensors_put)(void *context, const void *data, size_t si
 /* Writes a file: tensors by size of element, larger first, then by name, so that each is aligned; equal tensors and notes
  * give equal bytes. `format=pt` is added to the notes. Refused: a name twice, not UTF-8 or "__metadata__", a header over
  * 100,000,000 bytes. [any] */
-lth_status safetensors_write(const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes, uint32_t note_count,
-                             safetensors_put put, void *context, error *e);
+lth_status safetensors_write(const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes,
+                             uint32_t note_count, safetensors_put put, void *context, error *e);
 
 typedef struct safetensors_file safetensors_file;
 

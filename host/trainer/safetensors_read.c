@@ -100,9 +100,8 @@ static lth_status check_notes(const safetensors_file *f, json_t *notes, error *e
     json_t *value;
     if (!json_is_object(notes))
         return error_set(e, LTH_INVALID, "'%s': __metadata__ is not an object", f->path);
-    json_object_foreach(notes, key, value)
-        if (!json_is_string(value))
-            return error_set(e, LTH_INVALID, "'%s': '%s' in __metadata__ is not a string", f->path, key);
+    json_object_foreach(notes, key, value) if (!json_is_string(value)) return error_set(
+        e, LTH_INVALID, "'%s': '%s' in __metadata__ is not a string", f->path, key);
     return LTH_OK;
 }
 
@@ -115,10 +114,12 @@ static lth_status read_type(const safetensors_file *f, const char *name, const j
         if (strcmp(type, safetensors_types[t]) == 0)
             return *out = t, LTH_OK;
     return error_set(e, LTH_UNSUPPORTED,
-                     "'%s': tensor '%s' has the dtype '%s'; known are F32, F64, BF16, F16, I64, I32, U8, BOOL and I8", f->path, name, type);
+                     "'%s': tensor '%s' has the dtype '%s'; known are F32, F64, BF16, F16, I64, I32, U8, BOOL and I8", f->path,
+                     name, type);
 }
 
-static lth_status read_shape(const safetensors_file *f, const char *name, const json_t *value, lth_shape *shape, int64_t *bytes, error *e)
+static lth_status read_shape(const safetensors_file *f, const char *name, const json_t *value, lth_shape *shape, int64_t *bytes,
+                             error *e)
 {
     if (!json_is_array(value))
         return bad(f, name, e, "has no shape");
@@ -158,7 +159,8 @@ static lth_status read_entry(safetensors_file *f, const char *name, json_t *valu
         return bad(f, name, e, "lies at bytes %lld to %lld of a buffer of %lld", (long long)out->begin, (long long)out->end,
                    (long long)f->buffer_size);
     if (out->end - out->begin != bytes)
-        return bad(f, name, e, "has %lld bytes by its offsets and %lld by its shape", (long long)(out->end - out->begin), (long long)bytes);
+        return bad(f, name, e, "has %lld bytes by its offsets and %lld by its shape", (long long)(out->end - out->begin),
+                   (long long)bytes);
     return LTH_OK;
 }
 
@@ -184,12 +186,13 @@ static lth_status check_places(safetensors_file *f, error *e)
         const entry *t = &f->entries[i];
         if (t->begin != end)
             return bad(f, t->tensor.name, e, "%s at byte %lld; the tensor before it ends at %lld",
-                       t->begin < end ? "overlaps the one before it: it begins" : "leaves a gap: it begins", (long long)t->begin, (long long)end);
+                       t->begin < end ? "overlaps the one before it: it begins" : "leaves a gap: it begins", (long long)t->begin,
+                       (long long)end);
         end = t->end;
     }
     if (end != f->buffer_size)
-        return error_set(e, LTH_INVALID, "'%s' is no whole safetensors file: its tensors have %lld bytes, it has room for %lld", f->path,
-                         (long long)end, (long long)f->buffer_size);
+        return error_set(e, LTH_INVALID, "'%s' is no whole safetensors file: its tensors have %lld bytes, it has room for %lld",
+                         f->path, (long long)end, (long long)f->buffer_size);
     qsort(f->entries, f->count, sizeof *f->entries, by_name);
     return LTH_OK;
 }

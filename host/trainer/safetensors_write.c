@@ -58,8 +58,8 @@ static lth_status describe_notes(json_t *header, const safetensors_note *notes, 
 }
 
 /* The header's text, padded with blanks so that the tensors begin at a multiple of 8. */
-static lth_status render(const safetensors_tensor *const *order, uint32_t count, const safetensors_note *notes, uint32_t note_count,
-                         char **text, size_t *size, error *e)
+static lth_status render(const safetensors_tensor *const *order, uint32_t count, const safetensors_note *notes,
+                         uint32_t note_count, char **text, size_t *size, error *e)
 {
     json_t *header = json_object();
     lth_status status = describe_notes(header, notes, note_count, e);
@@ -86,8 +86,8 @@ static lth_status render(const safetensors_tensor *const *order, uint32_t count,
     return status;
 }
 
-static lth_status put_all(const safetensors_tensor *const *order, uint32_t count, const char *text, size_t size, safetensors_put put,
-                          void *context, error *e)
+static lth_status put_all(const safetensors_tensor *const *order, uint32_t count, const char *text, size_t size,
+                          safetensors_put put, void *context, error *e)
 {
     unsigned char length[8];
     for (int i = 0; i < 8; i++)
@@ -104,8 +104,8 @@ static lth_status put_all(const safetensors_tensor *const *order, uint32_t count
     return status;
 }
 
-lth_status safetensors_write(const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes, uint32_t note_count,
-                             safetensors_put put, void *context, error *e)
+lth_status safetensors_write(const safetensors_tensor *tensors, uint32_t count, const safetensors_note *notes,
+                             uint32_t note_count, safetensors_put put, void *context, error *e)
 {
     const safetensors_tensor **order = memory_new((count + 1) * sizeof *order);
     for (uint32_t i = 0; i < count; i++)

@@ -88,7 +88,7 @@ static void put_tensor(lth_writer *writer, const char *key, const lth_shape *sha
 void state_writer_begin(state_writer *w, json_t *object, const char *prefix, state_put_tensor put_a_tensor, void *context)
 {
     static const lth_writer_api api = { sizeof api, 0, put_i64, put_f64, put_string, put_bytes, put_tensor };
-    *w = (state_writer){ .abi = { &api }, .object = object, .prefix = prefix, .put_tensor = put_a_tensor, .context = context };
+    *w = (state_writer) { .abi = { &api }, .object = object, .prefix = prefix, .put_tensor = put_a_tensor, .context = context };
 }
 
 lth_status state_writer_end(state_writer *w, error *e)
@@ -168,7 +168,7 @@ static bool get_tensor(lth_reader *reader, const char *key, lth_shape *shape, co
 void state_reader_begin(state_reader *r, const json_t *object, safetensors_file *tensors)
 {
     static const lth_reader_api api = { sizeof api, 0, get_i64, get_f64, get_string, get_bytes, get_tensor };
-    *r = (state_reader){ .abi = { &api }, .object = object, .tensors = tensors };
+    *r = (state_reader) { .abi = { &api }, .object = object, .tensors = tensors };
 }
 
 lth_status state_reader_end(state_reader *r, error *e)

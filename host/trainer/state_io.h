@@ -17,8 +17,8 @@
 typedef lth_status (*state_put_tensor)(void *context, const char *name, const lth_shape *shape, const void *data, error *e);
 
 typedef struct state_writer {
-    lth_writer abi; /* hand &w.abi to a component's save */
-    json_t *object; /* borrowed: the values are set in it */
+    lth_writer abi;     /* hand &w.abi to a component's save */
+    json_t *object;     /* borrowed: the values are set in it */
     const char *prefix; /* tensors are named "<prefix>/<key>" */
     state_put_tensor put_tensor;
     void *context;

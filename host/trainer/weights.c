@@ -42,8 +42,8 @@ static void list_end(name_list *l, const char *title, str *out)
     str_free(&l->text);
 }
 
-static void find_sources(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags, int64_t *sources,
-                         bool *used, name_list *missing, name_list *wrong)
+static void find_sources(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags,
+                         int64_t *sources, bool *used, name_list *missing, name_list *wrong)
 {
     for (uint32_t i = 0; i < count; i++) {
         const lth_shape *want = &targets[i].shape;
@@ -66,8 +66,8 @@ static void find_sources(const safetensors_file *f, const weights_target *target
     }
 }
 
-lth_status weights_match(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags, const char *apart,
-                         int64_t *sources, weights_warn warn, void *context, error *e)
+lth_status weights_match(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags,
+                         const char *apart, int64_t *sources, weights_warn warn, void *context, error *e)
 {
     name_list missing = { 0 }, unexpected = { 0 }, wrong = { 0 };
     bool *used = memory_new(safetensors_count(f) + 1);
@@ -102,7 +102,8 @@ static lth_status read_converted(safetensors_file *f, uint32_t source, const lth
     for (int64_t i = 0; i < count && !status; i += PIECE) {
         int64_t n = count - i < PIECE ? count - i : PIECE;
         status = safetensors_read_part(f, source, i, n, piece, e);
-        int64_t lost = status ? -1 : weights_convert(t->shape.dtype, piece, shape->dtype, out + i * lth_dtype_size(shape->dtype), n);
+        int64_t lost =
+            status ? -1 : weights_convert(t->shape.dtype, piece, shape->dtype, out + i * lth_dtype_size(shape->dtype), n);
         if (lost >= 0)
             status = error_set(e, LTH_INVALID, "'%s': element %lld of tensor '%s' is too large for %s", safetensors_path(f),
                                (long long)(i + lost), t->name, lth_dtype_name(shape->dtype));

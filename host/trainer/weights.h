@@ -25,8 +25,8 @@ typedef void (*weights_warn)(void *context, const char *text);
  * errors always; missing and unexpected names are, under WEIGHTS_STRICT, else they are one warning. One message lists all
  * of them; where it is longer than an error can be, the whole list goes to `warn` first. Names of the file that begin with
  * `apart` (NULL: none) are not this call's. warn may be NULL. */
-lth_status weights_match(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags, const char *apart,
-                         int64_t *sources, weights_warn warn, void *context, error *e);
+lth_status weights_match(const safetensors_file *f, const weights_target *targets, uint32_t count, uint32_t flags,
+                         const char *apart, int64_t *sources, weights_warn warn, void *context, error *e);
 
 /* The values of one tensor of the file as `shape->dtype`, into out. */
 lth_status weights_read(safetensors_file *f, uint32_t source, const lth_shape *shape, void *out, error *e);
@@ -35,7 +35,8 @@ lth_status weights_read(safetensors_file *f, uint32_t source, const lth_shape *s
  * the engine's order. The caller frees *out; names are the engine's. */
 uint32_t weights_of_engine(const engine *g, bool model, weights_target **out);
 /* Sets the matched tensors of the engine. */
-lth_status weights_set(engine *g, safetensors_file *f, const weights_target *targets, uint32_t count, const int64_t *sources, error *e);
+lth_status weights_set(engine *g, safetensors_file *f, const weights_target *targets, uint32_t count, const int64_t *sources,
+                       error *e);
 
 /* Loads parameters and persistent buffers of the engine from a file, or from the model.safetensors of a checkpoint folder;
  * a torch model's file fits as it is, names and shapes being those of PyTorch. strict: the run file's `weights_strict`.

@@ -27,10 +27,14 @@ static double from_bf16(uint16_t h)
 static double element(lth_dtype type, const void *in, int64_t i)
 {
     switch (type) {
-    case LTH_F32: return ((const float *)in)[i];
-    case LTH_F64: return ((const double *)in)[i];
-    case LTH_F16: return from_f16(((const uint16_t *)in)[i]);
-    default: return from_bf16(((const uint16_t *)in)[i]);
+    case LTH_F32:
+        return ((const float *)in)[i];
+    case LTH_F64:
+        return ((const double *)in)[i];
+    case LTH_F16:
+        return from_f16(((const uint16_t *)in)[i]);
+    default:
+        return from_bf16(((const uint16_t *)in)[i]);
     }
 }
 

@@ -16,12 +16,13 @@ uint32_t weights_of_engine(const engine *g, bool model, weights_target **out)
         bool of_model = t->kind == ENGINE_PARAMETER || t->kind == ENGINE_BUFFER;
         if (of_model != model || (t->kind == ENGINE_BUFFER && t->flags & LTH_BUFFER_TRANSIENT))
             continue;
-        (*out)[count++] = (weights_target){ t->name, t->shape, i };
+        (*out)[count++] = (weights_target) { t->name, t->shape, i };
     }
     return count;
 }
 
-lth_status weights_set(engine *g, safetensors_file *f, const weights_target *targets, uint32_t count, const int64_t *sources, error *e)
+lth_status weights_set(engine *g, safetensors_file *f, const weights_target *targets, uint32_t count, const int64_t *sources,
+                       error *e)
 {
     size_t largest = 1;
     for (uint32_t i = 0; i < count; i++) {

@@ -51,7 +51,10 @@ static lth_status collate(fixture *f, lth_batch *b, const int64_t *samples, int6
     return LTH_OK;
 }
 
-static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *b) { return collate(context, b, indices, count); }
+static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *b)
+{
+    return collate(context, b, indices, count);
+}
 
 static int64_t sample_size(void *context, int64_t index)
 {
@@ -105,7 +108,9 @@ static lth_status setup(void *self, lth_data *d)
     lth_data_field(d, .name = "x", .shape = { LTH_F32, 1, { 3 } });
     if (f->varies)
         lth_data_field(d, .name = "t", .shape = { LTH_I32, 1, { -1 } }, .pad = -7);
-    lth_dataset set = { .struct_size = sizeof set, .flags = f->cheap ? LTH_DATASET_CHEAP : 0, .length = f->length, .weight = f->weight };
+    lth_dataset set = {
+        .struct_size = sizeof set, .flags = f->cheap ? LTH_DATASET_CHEAP : 0, .length = f->length, .weight = f->weight
+    };
     if (f->stream) {
         set.next = next;
         set.rewind = rewind_stream;
@@ -134,7 +139,8 @@ static void started(void *context)
 
 data_options default_options(void)
 {
-    return (data_options){ .batch_size = 8, .shuffle = "auto", .workers = 0, .prefetch = 2, .sampler = "auto", .replacement = true };
+    return (
+        data_options) { .batch_size = 8, .shuffle = "auto", .workers = 0, .prefetch = 2, .sampler = "auto", .replacement = true };
 }
 
 void fixture_open(fixture *f)
@@ -144,8 +150,14 @@ void fixture_open(fixture *f)
     self = f;
     if (!f->options.batch_size)
         f->options = default_options();
-    data_args args = { .module = &module, .self = &self, .options = &f->options, .seed = f->seed ? f->seed : 42, .rank = f->rank,
-                       .world = f->world ? f->world : 1, .thread_started = started, .thread_context = f };
+    data_args args = { .module = &module,
+                       .self = &self,
+                       .options = &f->options,
+                       .seed = f->seed ? f->seed : 42,
+                       .rank = f->rank,
+                       .world = f->world ? f->world : 1,
+                       .thread_started = started,
+                       .thread_context = f };
     f->module = data_open(&args, &e);
     cr_assert(f->module, "%s", e.text);
     cr_assert_eq(data_setup(f->module, LTH_STAGE_TRAIN, &e), LTH_OK, "%s", e.text);
@@ -248,5 +260,5 @@ void memory_state_begin(memory_state *m)
 {
     static const lth_writer_api writer = { .struct_size = sizeof writer, .put_i64 = put_i64, .put_string = put_string };
     static const lth_reader_api reader = { .struct_size = sizeof reader, .get_i64 = get_i64, .get_string = get_string };
-    *m = (memory_state){ .writer = { &writer }, .reader = { &reader } };
+    *m = (memory_state) { .writer = { &writer }, .reader = { &reader } };
 }

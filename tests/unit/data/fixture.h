@@ -9,17 +9,17 @@
 
 /* What the dataset does; zeros are the plain case. */
 typedef struct fixture {
-    int64_t length;          /* samples, of each stage */
-    bool stream;             /* next and decode in place of fetch */
-    bool unknown_length;     /* of a stream */
-    bool can_save;           /* of a stream */
-    bool varies;             /* a field "t" of length size_of(i), holding i in each place, padded with -7 */
-    bool collates;           /* the dataset has no size and reshapes "t" by itself */
+    int64_t length;      /* samples, of each stage */
+    bool stream;         /* next and decode in place of fetch */
+    bool unknown_length; /* of a stream */
+    bool can_save;       /* of a stream */
+    bool varies;         /* a field "t" of length size_of(i), holding i in each place, padded with -7 */
+    bool collates;       /* the dataset has no size and reshapes "t" by itself */
     bool cheap;
     double (*weight)(void *context, int64_t index);
-    int64_t fails_at;        /* a sample whose fetch fails; 0: none */
-    bool overruns;           /* writes one byte too many */
-    int64_t delay;           /* microseconds a fetch, by sample: so threads end out of order */
+    int64_t fails_at; /* a sample whose fetch fails; 0: none */
+    bool overruns;    /* writes one byte too many */
+    int64_t delay;    /* microseconds a fetch, by sample: so threads end out of order */
     int32_t rank, world;
     uint64_t seed;
     data_options options;

@@ -40,7 +40,7 @@ static lth_status setup(void *self, lth_data *d)
 
 static lth_field a_field(const char *name, lth_shape shape, double pad)
 {
-    return (lth_field){ .struct_size = sizeof(lth_field), .name = name, .shape = shape, .pad = pad };
+    return (lth_field) { .struct_size = sizeof(lth_field), .name = name, .shape = shape, .pad = pad };
 }
 
 static lth_status run_setup(error *e)
@@ -57,7 +57,8 @@ static lth_status run_setup(error *e)
 Test(declarations, wrong_fields_and_datasets_are_refused_with_their_names)
 {
     const lth_dataset good = { .struct_size = sizeof good, .length = 3, .fetch = no_fetch };
-    lth_dataset neither = { .struct_size = sizeof neither, .length = 3 }, both = good, endless = good, no_decode = { .struct_size = sizeof no_decode };
+    lth_dataset neither = { .struct_size = sizeof neither, .length = 3 }, both = good, endless = good,
+                no_decode = { .struct_size = sizeof no_decode };
     both.next = no_next;
     endless.length = -1;
     no_decode.next = no_next;
@@ -66,16 +67,21 @@ Test(declarations, wrong_fields_and_datasets_are_refused_with_their_names)
         const char *says;
     } cases[] = {
         { { .field_count = 0 }, "declares no field" },
-        { { .fields = { a_field("", (lth_shape){ LTH_F32, 0, { 0 } }, 0) }, .field_count = 1 }, "no name" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_DTYPE_NONE, 0, { 0 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_F32, 2, { 3, 0 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_F32, 2, { -1, -1 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_F32, 8, { 1, 1, 1, 1, 1, 1, 1, 1 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_I64, 1, { -1 } }, 0.5) }, .field_count = 1 }, "cannot be padded with 0.5" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_U8, 1, { -1 } }, -1) }, .field_count = 1 }, "cannot be padded with -1" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_F32, 0, { 0 } }, 0), a_field("x", (lth_shape){ LTH_F32, 0, { 0 } }, 0) }, .field_count = 2 },
+        { { .fields = { a_field("", (lth_shape) { LTH_F32, 0, { 0 } }, 0) }, .field_count = 1 }, "no name" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_DTYPE_NONE, 0, { 0 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_F32, 2, { 3, 0 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_F32, 2, { -1, -1 } }, 0) }, .field_count = 1 }, "'x' has no shape" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_F32, 8, { 1, 1, 1, 1, 1, 1, 1, 1 } }, 0) }, .field_count = 1 },
+          "'x' has no shape" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_I64, 1, { -1 } }, 0.5) }, .field_count = 1 },
+          "cannot be padded with 0.5" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_U8, 1, { -1 } }, -1) }, .field_count = 1 }, "cannot be padded with -1" },
+        { { .fields = { a_field("x", (lth_shape) { LTH_F32, 0, { 0 } }, 0), a_field("x", (lth_shape) { LTH_F32, 0, { 0 } }, 0) },
+            .field_count = 2 },
           "'x' is declared twice" },
-        { { .fields = { a_field("x", (lth_shape){ LTH_F32, 1, { -1 } }, 0), a_field("x_length", (lth_shape){ LTH_I64, 0, { 0 } }, 0) }, .field_count = 2 },
+        { { .fields = { a_field("x", (lth_shape) { LTH_F32, 1, { -1 } }, 0),
+                        a_field("x_length", (lth_shape) { LTH_I64, 0, { 0 } }, 0) },
+            .field_count = 2 },
           "'x_length' is declared twice" },
         { { .set = neither }, "train dataset has neither" },
         { { .set = both }, "has both" },
@@ -95,7 +101,7 @@ Test(declarations, wrong_fields_and_datasets_are_refused_with_their_names)
 Test(declarations, a_failed_setup_keeps_its_status)
 {
     error e = { 0 };
-    plan = (struct plan){ .fails = true };
+    plan = (struct plan) { .fails = true };
     cr_assert_eq(run_setup(&e), LTH_IO, "LTH_IO tells `check` that the data is not prepared yet");
 }
 
@@ -129,7 +135,7 @@ Test(declarations, a_stage_without_a_dataset_is_told)
 {
     const lth_dataset good = { .struct_size = sizeof good, .length = 3, .fetch = no_fetch };
     static const lth_datamodule module = { .struct_size = sizeof module, .id = "planned", .setup = setup };
-    plan = (struct plan){ .fields = { a_field("x", (lth_shape){ LTH_F32, 0, { 0 } }, 0) }, .field_count = 1, .set = good };
+    plan = (struct plan) { .fields = { a_field("x", (lth_shape) { LTH_F32, 0, { 0 } }, 0) }, .field_count = 1, .set = good };
     data_options options = default_options();
     data_args args = { .module = &module, .options = &options, .world = 1 };
     error e = { 0 };

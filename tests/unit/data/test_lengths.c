@@ -72,7 +72,7 @@ Test(lengths, a_batch_is_padded_to_its_longest_sample)
 Test(lengths, or_to_the_next_bucket)
 {
     fixture f = varying(2);
-    f.options.buckets = (lth_int_list){ buckets, 3 };
+    f.options.buckets = (lth_int_list) { buckets, 3 };
     check_epochs(&f, bucket);
 }
 
@@ -104,7 +104,7 @@ Test(lengths, a_sample_longer_than_the_largest_bucket_is_named)
 {
     fixture f = varying(0);
     f.options.shuffle = "false";
-    f.options.buckets = (lth_int_list){ buckets, 1 };
+    f.options.buckets = (lth_int_list) { buckets, 1 };
     error e = { 0 };
     cr_assert_eq(first_batch(&f, &e), LTH_INVALID);
     cr_assert_str_eq(e.text, "sample 1 has length 6; the largest of [data] buckets is 3");
@@ -115,7 +115,7 @@ Test(lengths, buckets_must_ascend)
     static const int64_t wrong[] = { 8, 8 };
     lth_datamodule module = { .struct_size = sizeof module };
     data_options options = default_options();
-    options.buckets = (lth_int_list){ wrong, 2 };
+    options.buckets = (lth_int_list) { wrong, 2 };
     data_args args = { .module = &module, .options = &options };
     error e = { 0 };
     cr_assert_null(data_open(&args, &e));

@@ -209,7 +209,7 @@ Test(loader, a_probe_has_shapes_and_no_data)
     for (int with_buckets = 0; with_buckets < 2; with_buckets++) {
         fixture f = { .length = 3, .varies = true, .options = default_options() };
         if (with_buckets)
-            f.options.buckets = (lth_int_list){ lengths, 2 };
+            f.options.buckets = (lth_int_list) { lengths, 2 };
         fixture_open(&f);
         data_loader *l = fixture_loader(&f, LTH_STAGE_VALIDATE);
         error e = { 0 };

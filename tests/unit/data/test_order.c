@@ -80,7 +80,11 @@ Test(order, ranks_are_disjoint_and_complete)
                 for (int training = 0; training < 2; training++) {
                     int64_t hits[120] = { 0 }, least = 1000, most = 0, all = 0, length = -1;
                     for (int32_t rank = 0; rank < world; rank++) {
-                        fixture f = { .length = n, .rank = rank, .world = world, .varies = true, .options = options_with(samplers[k], "auto") };
+                        fixture f = { .length = n,
+                                      .rank = rank,
+                                      .world = world,
+                                      .varies = true,
+                                      .options = options_with(samplers[k], "auto") };
                         fixture_open(&f);
                         data_loader *l = fixture_loader(&f, training ? LTH_STAGE_TRAIN : LTH_STAGE_VALIDATE);
                         int64_t at[300], count = epoch_samples(l, 2, 0, at, 300, NULL);
@@ -89,14 +93,15 @@ Test(order, ranks_are_disjoint_and_complete)
                         least = count < least ? count : least;
                         most = count > most ? count : most;
                         all += count;
-                        cr_assert(length < 0 || !training || length == data_loader_length(l), "ranks have as many training batches");
+                        cr_assert(length < 0 || !training || length == data_loader_length(l),
+                                  "ranks have as many training batches");
                         length = data_loader_length(l);
                         data_loader_free(l);
                         fixture_close(&f);
                     }
                     for (int64_t i = 0; i < n; i++)
-                        cr_assert(training ? hits[i] == 1 || hits[i] == 2 : hits[i] == 1, "sample %lld came %lld times", (long long)i,
-                                  (long long)hits[i]);
+                        cr_assert(training ? hits[i] == 1 || hits[i] == 2 : hits[i] == 1, "sample %lld came %lld times",
+                                  (long long)i, (long long)hits[i]);
                     cr_assert_eq(all, training ? (n + world - 1) / world * world : n);
                     cr_assert_leq(most - least, training ? 0 : 1);
                 }
@@ -121,7 +126,8 @@ Test(order, weighted_sampling_draws_in_proportion)
     count_samples(at, 9000, hits, 10);
     cr_assert_eq(hits[0], 0, "a weight of 0 is never drawn");
     for (int i = 1; i < 10; i++)
-        cr_assert(fabs((double)hits[i] - 200.0 * i) < 5 * sqrt(200.0 * i), "sample %d: %lld of %d", i, (long long)hits[i], 200 * i);
+        cr_assert(fabs((double)hits[i] - 200.0 * i) < 5 * sqrt(200.0 * i), "sample %d: %lld of %d", i, (long long)hits[i],
+                  200 * i);
     epoch_samples(l, 0, 0, again, 9000, NULL);
     cr_assert_arr_eq(at, again, sizeof at);
     epoch_samples(l, 1, 0, again, 9000, NULL);
@@ -256,12 +262,15 @@ Test(order, keys_that_contradict_or_do_nothing_are_refused_by_name)
         { "auto", "auto", 0, false, true, true, true, NULL, "forms its batches by itself" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        fixture f = { .length = 100, .stream = cases[i].stream, .varies = cases[i].varies, .weight = cases[i].weight,
+        fixture f = { .length = 100,
+                      .stream = cases[i].stream,
+                      .varies = cases[i].varies,
+                      .weight = cases[i].weight,
                       .options = options_with(cases[i].sampler, cases[i].shuffle) };
         f.options.num_samples = cases[i].num_samples;
         f.options.replacement = !cases[i].once;
         if (cases[i].buckets)
-            f.options.buckets = (lth_int_list){ lengths, 2 };
+            f.options.buckets = (lth_int_list) { lengths, 2 };
         fixture_open(&f);
         error e = { 0 };
         data_loader_args args = { .stage = LTH_STAGE_TRAIN, .limit = -1 };

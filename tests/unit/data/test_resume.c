@@ -51,8 +51,9 @@ Test(resume, gives_the_same_rest_of_the_epoch_from_every_position)
         const char *sampler;
         bool once, varies, drop;
         int64_t workers;
-    } cases[] = { { "auto", false, false, false, 0 },  { "auto", false, false, true, 3 },     { "sequential", false, true, false, 1 },
-                  { "bucket", false, true, false, 2 }, { "weighted", false, false, false, 2 }, { "weighted", true, false, false, 0 } };
+    } cases[] = { { "auto", false, false, false, 0 },      { "auto", false, false, true, 3 },
+                  { "sequential", false, true, false, 1 }, { "bucket", false, true, false, 2 },
+                  { "weighted", false, false, false, 2 },  { "weighted", true, false, false, 0 } };
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
         for (int64_t taken = 0; taken <= 12; taken++) {
             int64_t first[2000], second[2000], sizes[300], other_sizes[300];

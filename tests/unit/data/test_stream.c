@@ -49,7 +49,8 @@ Test(stream, knows_its_last_batch_without_knowing_its_length)
                 int64_t batches = 0, expected = drop ? length / 8 : (length + 7) / 8;
                 data_loader_start(l, 0, 0, &e);
                 for (; !data_loader_next(l, &b, &e); batches++)
-                    cr_assert_eq(b->last, batches == expected - 1, "length %lld, batch %lld", (long long)length, (long long)batches);
+                    cr_assert_eq(b->last, batches == expected - 1, "length %lld, batch %lld", (long long)length,
+                                 (long long)batches);
                 cr_assert_eq(batches, expected, "length %lld", (long long)length);
                 data_loader_free(l);
                 fixture_close(&f);

@@ -21,7 +21,10 @@ static lth_status fill(source *s, const int64_t *samples, int64_t count, lth_bat
     return LTH_OK;
 }
 
-static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *b) { return fill(context, indices, count, b); }
+static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *b)
+{
+    return fill(context, indices, count, b);
+}
 
 static lth_status next(void *context, lth_reference *r)
 {
@@ -53,14 +56,23 @@ static lth_status save(void *context, lth_writer *w)
     return LTH_OK;
 }
 
-static lth_status load(void *context, lth_reader *r) { return lth_get_i64(r, "position", &((source *)context)->position) ? LTH_OK : LTH_ERROR; }
+static lth_status load(void *context, lth_reader *r)
+{
+    return lth_get_i64(r, "position", &((source *)context)->position) ? LTH_OK : LTH_ERROR;
+}
 
 static lth_status setup(void *self, lth_data *d)
 {
     source *s = self;
     lth_dataset set = { .struct_size = sizeof set, .length = s->length, .fetch = fetch };
     if (s->stream)
-        set = (lth_dataset){ .struct_size = sizeof set, .length = -1, .next = next, .decode = decode, .rewind = rewind_stream, .save = save, .load = load };
+        set = (lth_dataset) { .struct_size = sizeof set,
+                              .length = -1,
+                              .next = next,
+                              .decode = decode,
+                              .rewind = rewind_stream,
+                              .save = save,
+                              .load = load };
     lth_data_field(d, .name = "x", .shape = { LTH_I64, 0, { 0 } });
     d->api->dataset(d, LTH_STAGE_TRAIN, &set, s);
     return LTH_OK;
@@ -91,7 +103,9 @@ static int64_t run_epoch(data_loader *l, int64_t epoch, int64_t leave_after)
 int main(void)
 {
     static const lth_datamodule module = { .struct_size = sizeof module, .id = "races", .setup = setup };
-    data_options options = { .batch_size = 4, .shuffle = "auto", .workers = 4, .prefetch = 2, .sampler = "auto", .replacement = true };
+    data_options options = {
+        .batch_size = 4, .shuffle = "auto", .workers = 4, .prefetch = 2, .sampler = "auto", .replacement = true
+    };
     for (int k = 0; k < 4; k++) {
         source s = { .length = 1200, .fails_at = k / 2 ? 1000 : -1, .stream = k % 2 };
         error e = { 0 };
