@@ -123,7 +123,8 @@ void bench_close(bench *b)
     graph_free(&b->g);
     if (b->accelerator->destroy)
         b->accelerator->destroy(b->self);
-    free(b->self); /* the library stays, as in the host: a leak's stack needs its symbols */
+    if (b->self != b)
+        free(b->self); /* the library stays, as in the host: a leak's stack needs its symbols */
 }
 
 lth_shape bench_shape(lth_dtype dtype, int32_t rank, const int64_t *dim)
