@@ -79,8 +79,10 @@ static lth_status log_metrics(void *self, const lth_metrics_row *row)
     size_t count = row->count;
     if (!reserve(c, count + 2))
         return lth_fail(c->host, LTH_NO_MEMORY, "no memory for a row of %zu metrics", count);
-    memcpy(c->names, row->names, count * sizeof *c->names);
-    memcpy(c->values, row->values, count * sizeof *c->values);
+    for (size_t i = 0; i < count; i++) {
+        c->names[i] = row->names[i];
+        c->values[i] = row->values[i];
+    }
     if (row->epoch >= 0)
         insert(c, &count, "epoch", (double)row->epoch);
     insert(c, &count, "step", (double)row->step);

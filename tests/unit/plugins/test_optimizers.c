@@ -160,7 +160,7 @@ static void follow(const json_t *c, lth_dtype floating, double tolerance, const 
     for (int k = 0; k < STEPS; k++) {
         args.add_accumulated = k % every != 0;
         what w = (k + 1) % every == 0 || k + 1 == STEPS ? UPDATE : ACCUMULATE;
-        char which[16];
+        char which[32];
         snprintf(which, sizeof which, "loss %d", k);
         expect(c, which, step(&r, k, w, &args), golden_number(json_array_get(losses, (size_t)k)), tolerance);
     }
