@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# allocations.sh LTHOST COUNT_LIBRARY PLUGINS SCRATCH: in the demo's run no step allocates once each plan is compiled: not
+# the host, no plugin, no loader thread, no logger. With a log row at every step and a learning-rate monitor besides.
+set -euo pipefail
+lthost=$1 count=$2 plugins=$3 scratch=$4
+rm -rf "$scratch"
+mkdir -p "$scratch"
+cd "$scratch"
+
+# run NAME SETTING...: the demo's run file and what a setting changes.
+run()
+{
+    local name=$1
+    shift
+    COUNT_FILE=$scratch/$name LD_PRELOAD=$count "$lthost" run "$plugins/../demo.ini" --plugin-dir "$plugins" run.dir=runs \
+        run.name="$name" trainer.max_epochs=6 callback.probe.from_epoch=3 callback.lr_monitor.logging_interval=step "$@" >"$name.log" 2>&1 ||
+        { cat "$name.log" >&2; exit 1; }
+    [ -s "$name" ] || { echo "allocations: $name: nothing was counted" >&2; exit 1; }
+    tail -n 1 "$name" | sed "s/^/$name: /"
+    grep -q '^windows 3 own 0 library' "$name" || { echo "allocations: $name: these allocate in steady steps:" >&2; cat "$name" >&2; exit 1; }
+}
+
+run demo
+run every_step trainer.log_every_n_steps=1
+run loader_threads trainer.log_every_n_steps=1 data.workers=2
+run accumulating trainer.log_every_n_steps=1 trainer.accumulate_grad_batches=3
+run reference trainer.accelerator=reference
+
+# The count can see: in the first epoch plans are compiled inside the window.
+COUNT_FILE=$scratch/first LD_PRELOAD=$count "$lthost" run "$plugins/../demo.ini" --plugin-dir "$plugins" run.dir=runs run.name=first \
+    trainer.max_epochs=1 callback.probe.from_epoch=0 trainer.accumulate_grad_batches=3 >first.log 2>&1
+grep -q '^windows 1 own [1-9]' first || { echo "allocations: compiling a plan was not seen to allocate" >&2; exit 1; }
