@@ -75,7 +75,7 @@ static void forget_values(engine *g, uint32_t field_count)
     size_t entries = g->state.parameters.count + g->state.buffers.count;
     for (size_t i = 0; i < entries && s->parameters; i++)
         s->parameters[i] = LTH_NO_VALUE;
-    s->output_count = s->segment_count = 0;
+    s->output_count = s->segment_count = s->reads = 0;
 }
 
 lth_trace *engine_begin(engine *g, const engine_step_args *args)

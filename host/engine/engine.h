@@ -74,7 +74,8 @@ typedef struct engine_field {
 } engine_field;
 
 /* RECORD_ONLY: the step is recorded and expanded (gradients, updates), so that shape errors come out; nothing runs, and a value
- * that the author reads in between (lth_item) is zero. */
+ * that the author reads in between (lth_item) is zero. A step that goes on reading, as a loop may that waits for a value, ends
+ * with LTH_UNSUPPORTED: it cannot be looked at without running it. */
 typedef enum engine_run_mode { ENGINE_RUN, ENGINE_RECORD_ONLY } engine_run_mode;
 
 typedef struct engine_step_args {
@@ -99,7 +100,7 @@ uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line)
 lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count, const char *file, uint32_t line);
 
 typedef struct engine_update_args {
-    double divisor;      /* gradients are divided by it first (accumulate_grad_batches); 1: not recorded */
+    double divisor;      /* gradients are divided by it first (accumulate_grad_batches); 1, or 0: not recorded */
     bool add_accumulated; /* what engine_accumulate left is added */
     bool guard;          /* a non-finite gradient fails the step (in engine_accumulate, too) */
     double clip_norm;    /* > 0: over all of the optimizer's gradients, as torch.nn.utils.clip_grad_norm_ */

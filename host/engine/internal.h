@@ -40,6 +40,7 @@ typedef struct engine_step {
     size_t output_count, output_capacity;
     engine_segment *segments;
     size_t segment_count, segment_capacity;
+    uint32_t reads; /* of a step that is only recorded */
 } engine_step;
 
 struct engine {

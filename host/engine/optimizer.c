@@ -97,11 +97,19 @@ static uint32_t over_all(engine *g, uint32_t op, int32_t optimizer, uint32_t fla
     return graph_append(t->graph, op, ids, n + number_count, &at, sizeof at, site, shapes_of(o), effect ? 0 : n);
 }
 
+/* Whether the accumulators that a call needs are there. */
+static bool has_accumulators(engine *g, const char *file, uint32_t line)
+{
+    if (!g->state.accumulates)
+        trace_fail(&g->trace, file, line, "gradients are to be accumulated, but engine_allocate made no accumulators");
+    return g->state.accumulates;
+}
+
 lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const lth_tensor **out,
                         const char *file, uint32_t line)
 {
     const state_optimizer *o = find(g, optimizer, file, line);
-    if (!o)
+    if (!o || (args->add_accumulated && !has_accumulators(g, file, line)))
         return failed(g);
     bool divide = args->divisor != 0 && args->divisor != 1;
     *out = gradients;
@@ -118,7 +126,7 @@ lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradient
 lth_status engine_accumulate(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const char *file,
                              uint32_t line)
 {
-    if (!find(g, optimizer, file, line))
+    if (!find(g, optimizer, file, line) || !has_accumulators(g, file, line))
         return failed(g);
     bool divide = args->divisor != 0 && args->divisor != 1;
     uint32_t flags = (divide ? TRACE_DIVIDE : 0) | (args->add_accumulated ? TRACE_ADD : 0) | (args->guard ? TRACE_GUARD : 0);

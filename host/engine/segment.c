@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+enum { READS_WITHOUT_VALUES = 1000 }; /* of a step that is only recorded, before it is given up */
+
 static bool is_leaf(uint32_t op) { return op < LTH_OP_NEG; }
 
 /* Where an earlier segment keeps a value of the expansion. Leaves are not kept: they are as cheap to name again. */
@@ -92,8 +94,12 @@ lth_status engine_read(engine *g, uint32_t value, void *out, uint64_t size, cons
                    (unsigned long long)size);
         return LTH_INVALID;
     }
-    if (s->args.mode == ENGINE_RECORD_ONLY)
-        return LTH_OK;
+    if (s->args.mode == ENGINE_RECORD_ONLY) {
+        if (++s->reads <= READS_WITHOUT_VALUES)
+            return LTH_OK;
+        trace_fail(t, file, line, "the step reads value after value, as a loop does that waits for one: it cannot be checked without running");
+        return t->error.status = LTH_UNSUPPORTED;
+    }
     if (g->options.strategy && g->options.strategy->transform) {
         trace_fail(t, file, line, "strategy '%s' does not serve reading a value in the middle of a step", g->options.strategy->id);
         return LTH_UNSUPPORTED;

@@ -164,6 +164,7 @@ lth_status engine_allocate(engine *g, bool accumulate, error *e)
     lay_out(g, accumulate);
     s->memory = memory_new(s->arena_count * sizeof *s->memory + 1);
     s->allocated = true;
+    s->accumulates = accumulate;
     size_t entries = s->parameters.count + s->buffers.count + 1;
     g->step.parameters = memory_new(entries * sizeof(uint32_t));
     g->step.buffers = g->step.parameters + s->parameters.count;

@@ -86,7 +86,7 @@ typedef struct state {
     size_t arena_count, arena_capacity;
     state_tensor *tensors;
     size_t tensor_count, tensor_capacity;
-    bool configured, allocated;
+    bool configured, allocated, accumulates;
     arena names; /* and all else that lives as long as the engine */
 } state;
 

@@ -9,18 +9,34 @@ typedef struct builder {
     lth_graph_builder head; /* first, so that an lth_graph_builder is one */
     const graph *in;
     graph *out;
+    uint32_t next_leaf;
     error error;
 } builder;
 
-/* A leaf's shape is not in its attributes: it must be a leaf of the graph that is rewritten. */
-static const lth_shape *leaf_shape(const graph *in, uint32_t op, const void *attributes, uint32_t size)
+/* A leaf's shape is not in its attributes (one place in an arena may be read as a parameter and as a whole group): it must be a
+ * leaf of the graph that is rewritten, the next such one after the last that was found. */
+static const lth_shape *leaf_shape(builder *b, uint32_t op, const void *attributes, uint32_t size)
+{
+    const graph *in = b->in;
+    for (uint32_t i = 0; i < in->node_count; i++) {
+        uint32_t at = (b->next_leaf + i) % in->node_count;
+        const lth_node *n = &in->nodes[at];
+        if (n->op == op && n->attributes_size == size && memcmp(in->attributes + n->attributes, attributes, size) == 0) {
+            b->next_leaf = at + 1;
+            return graph_shape(in, n->first_value);
+        }
+    }
+    return NULL;
+}
+
+/* A node's flags go with it: those of a node of the same op, place and attributes in the graph that is rewritten. */
+static void take_flags(const graph *in, uint32_t op, const void *attributes, uint32_t size, uint32_t site, graph *out)
 {
     for (uint32_t i = 0; i < in->node_count; i++) {
         const lth_node *n = &in->nodes[i];
-        if (n->op == op && n->attributes_size == size && memcmp(in->attributes + n->attributes, attributes, size) == 0)
-            return graph_shape(in, n->first_value);
+        if (n->op == op && n->site == site && n->attributes_size == size && (!size || !memcmp(in->attributes + n->attributes, attributes, size)))
+            out->nodes[out->node_count - 1].flags = n->flags;
     }
-    return NULL;
 }
 
 static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size,
@@ -33,9 +49,13 @@ static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands
         if (operands[i] == LTH_NO_VALUE)
             return LTH_NO_VALUE;
     const op_info *info = op_find(op);
-    if (!info || info->shape)
-        return graph_emit(b->out, op, operands, count, attributes, size, place, &b->error);
-    const lth_shape *shape = leaf_shape(b->in, op, attributes, size);
+    if (!info || info->shape) {
+        uint32_t value = graph_emit(b->out, op, operands, count, attributes, size, place, &b->error);
+        if (value != LTH_NO_VALUE)
+            take_flags(b->in, op, attributes, size, site, b->out);
+        return value;
+    }
+    const lth_shape *shape = leaf_shape(b, op, attributes, size);
     if (shape)
         return graph_append(b->out, op, NULL, 0, attributes, size, place, shape, 1);
     error_set(&b->error, LTH_INVALID, "%s: a strategy can only use the leaves of the graph that it rewrites", info->name);

@@ -86,7 +86,7 @@ void rig_open(rig *r, const rig_setup *s)
     memset(r, 0, sizeof *r);
     bench_open(&r->bench, "reference");
     r->options = (engine_options){ .accelerator = s->check_only ? NULL : r->bench.accelerator, .accelerator_self = r->bench.self,
-                                   .floating = s->floating ? s->floating : LTH_F32, .eager = s->eager, .no_fusion = s->no_fusion,
+                                   .floating = s->floating ? s->floating : LTH_F32, .eager = s->eager, .no_fusion = s->no_fusion, .strategy = s->strategy,
                                    .seed = 7, .print = print, .print_context = r };
     r->g = engine_new(&r->options, &r->e);
     cr_assert_not_null(r->g, "%s", r->e.text);

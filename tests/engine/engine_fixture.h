@@ -35,6 +35,7 @@ typedef struct rig {
 typedef struct rig_setup {
     lth_dtype floating;
     const lth_optimizer *rule;
+    const lth_strategy *strategy;
     bool eager, no_fusion, accumulate, check_only;
     int groups;     /* 2: layer one and layer two, each a group */
     int optimizers; /* 2: layer one and layer two, each an optimizer */

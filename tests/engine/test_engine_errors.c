@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static rig r;
@@ -231,6 +232,71 @@ Test(engine_errors, a_non_finite_micro_batch_is_found_when_it_is_accumulated)
     rig_close(&r);
 }
 
+Test(engine_errors, accumulating_without_accumulators_is_refused)
+{
+    const rig_recipe recipes[] = { { .accumulate = true }, { .add_accumulated = true } };
+    rig_open(&r, NULL);
+    uint64_t before = rig_state_hash(&r);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(rig_step(&r, &recipes[i]), LTH_INVALID);
+        says("made no accumulators");
+    }
+    cr_assert_eq(rig_state_hash(&r), before);
+    rig_close(&r);
+}
+
+/* ---- Strategies ---- */
+
+/* Writes the graph as it is. */
+static lth_status rewrite(void *self, const lth_graph *in, lth_graph_builder *out)
+{
+    (void)self;
+    uint32_t *map = calloc(in->value_count + 1, sizeof *map), operands[64];
+    for (uint32_t i = 0; i < in->node_count; i++) {
+        const lth_node *n = lth_graph_node(in, i);
+        for (uint32_t k = 0; k < n->operand_count; k++)
+            operands[k] = map[lth_node_operand(in, n, k)];
+        uint32_t first = out->api->emit(out, n->op, operands, n->operand_count, lth_node_attributes(in, n), n->attributes_size, n->site);
+        for (uint32_t k = 0; k < n->value_count; k++)
+            map[n->first_value + k] = first + k;
+    }
+    free(map);
+    return LTH_OK;
+}
+
+static lth_status invent(void *self, const lth_graph *in, lth_graph_builder *out)
+{
+    (void)self, (void)in;
+    lth_attr_slot at = { 77, 0 };
+    out->api->emit(out, LTH_OP_INPUT, NULL, 0, &at, sizeof at, 0);
+    return LTH_OK;
+}
+
+Test(engine_errors, a_strategy_rewrites_steps_and_guards_stay_guards)
+{
+    const lth_strategy copier = { .struct_size = sizeof copier, .id = "copier", .transform = rewrite };
+    const lth_strategy inventor = { .struct_size = sizeof inventor, .id = "inventor", .transform = invent };
+    rig plain;
+    rig_open(&plain, NULL);
+    rig_open(&r, &(rig_setup){ .strategy = &copier });
+    const rig_recipe recipe = { .guard = true, .clip_norm = 1, .count_seen = true };
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(rig_train(&r, &recipe), rig_train(&plain, &recipe));
+    cr_assert_eq(rig_state_hash(&r), rig_state_hash(&plain));
+    r.x[0] = NAN;
+    cr_assert_eq(rig_step(&r, &recipe), LTH_CHECK);
+    says("field 'x' of the batch holds 1 non-finite");
+    cr_assert(isnan(lth_item(rig_loss(&r, rig_begin(&r, NULL)))));
+    cr_assert_neq(rig_end(&r), LTH_OK);
+    says("strategy 'copier' does not serve reading");
+    rig_close(&r);
+    rig_close(&plain);
+    rig_open(&r, &(rig_setup){ .strategy = &inventor });
+    cr_assert_neq(rig_step(&r, NULL), LTH_OK);
+    says("strategy 'inventor'");
+    rig_close(&r);
+}
+
 Test(engine_errors, a_run_time_failure_names_op_and_place)
 {
     const rig_setup setups[] = { { 0 }, { .eager = true } };
@@ -260,6 +326,12 @@ Test(engine_errors, recording_alone_finds_shape_errors_without_an_accelerator)
     lth_add(x, engine_input(r.g, "y", RIG_HERE));
     cr_assert_eq(rig_end(&r), LTH_INVALID);
     says("(8, 3)");
+    rig_begin(&r, &(rig_recipe){ .record_only = true });
+    x = lth_sum(engine_input(r.g, "x", RIG_HERE));
+    while (lth_item(x) < 100)
+        x = lth_mul(x, 2);
+    cr_assert_eq(rig_end(&r), LTH_UNSUPPORTED);
+    says("cannot be checked without running");
     cr_assert_eq(rig_step(&r, NULL), LTH_UNSUPPORTED);
     says("only be recorded");
     cr_assert_eq(engine_tensor_get(r.g, 0, NULL, &r.e), LTH_INVALID);
