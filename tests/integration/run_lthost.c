@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "integration/run_lthost.h"
+
+#include "util/file.h"
+#include "util/sha256.h"
+#include "util/str.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char folder[64], before[4096];
+
+void run_begin(void)
+{
+    cr_assert_not_null(getcwd(before, sizeof before));
+    strcpy(folder, "/tmp/lthost-test-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(chdir(folder), 0);
+}
+
+void run_end(void)
+{
+    error e = { 0 };
+    cr_assert_eq(chdir(before), 0);
+    file_remove_tree(folder, &e);
+}
+
+void run_write(const char *name, const char *text)
+{
+    error e = { 0 };
+    cr_assert_eq(file_write_atomic(name, text, strlen(text), &e), LTH_OK, "%s", e.text);
+}
+
+char *run_read(const char *name)
+{
+    char *text;
+    size_t size;
+    error e = { 0 };
+    return file_read(name, 0, &text, &size, &e) == LTH_OK ? text : str_dup("");
+}
+
+static pid_t start(const char *const *arguments)
+{
+    const char *all[40] = { LTHOST_TEST_PROGRAM };
+    size_t count = 1;
+    for (; arguments[count - 1] && count < 39; count++)
+        all[count] = arguments[count - 1];
+    pid_t child = fork();
+    if (child != 0)
+        return child;
+    int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0644), err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    setenv("LTHOST_PLUGIN_PATH", RUN_PLUGINS, 1);
+    setenv("LTHOST_PLUGIN_SYSTEM_PATH", LTHOST_TEST_PLUGINS, 1);
+    execv(LTHOST_TEST_PROGRAM, (char *const *)all);
+    _exit(127);
+}
+
+static outcome finish(pid_t child)
+{
+    int status;
+    while (waitpid(child, &status, 0) < 0)
+        cr_assert_eq(errno, EINTR);
+    outcome o = { WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), run_read("stdout"), run_read("stderr") };
+    if (strstr(o.err, "Sanitizer:") || strstr(o.err, "runtime error:")) /* for ctest to see */
+        fputs(o.err, stderr);
+    return o;
+}
+
+outcome run_lthost(const char *const *arguments) { return finish(start(arguments)); }
+
+outcome run_lthost_and_kill(const char *const *arguments, int signal, const char *when)
+{
+    pid_t child = start(arguments);
+    const struct timespec pause = { 0, 1000000 };
+    for (int i = 0; i < 60000 && access(when, F_OK) != 0 && waitpid(child, NULL, WNOHANG) == 0; i++)
+        nanosleep(&pause, NULL);
+    kill(child, signal);
+    return finish(child);
+}
+
+void outcome_free(outcome *o)
+{
+    free(o->out);
+    free(o->err);
+}
+
+const char *run_sha256(const char *name, char out[65])
+{
+    error e = { 0 };
+    if (sha256_of_file(name, out, &e) != LTH_OK)
+        out[0] = '\0';
+    return out;
+}
