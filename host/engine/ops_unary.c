@@ -83,11 +83,11 @@ static void grad_sigmoid(op_rule *r)
 }
 static void decompose_sigmoid(op_rule *r) { r->outputs[0] = op_stable_sigmoid(r, r->operands[0]); }
 
-/* d where x > 0; a NaN of x lets d through, so that it is not hidden. */
+/* d where y > 0, so that x need not be kept; a NaN lets d through, so that it is not hidden. */
 static void grad_relu(op_rule *r)
 {
-    uint32_t x = r->operands[0], d = r->d_results[0];
-    r->d_operands[0] = op_where(r, op_2n(r, LTH_OP_LE, x, 0), op_number_like(r, d, 0), d);
+    uint32_t y = r->results[0], d = r->d_results[0];
+    r->d_operands[0] = op_where(r, op_2n(r, LTH_OP_LE, y, 0), op_number_like(r, d, 0), d);
 }
 static void decompose_relu(op_rule *r) { r->outputs[0] = op_2n(r, LTH_OP_MAXIMUM, r->operands[0], 0); }
 

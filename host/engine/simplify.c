@@ -74,10 +74,27 @@ static bool undoes_itself(const graph *g, const candidate *c)
                                    memcmp(g->attributes + before->attributes, c->attributes, before->attributes_size) == 0);
 }
 
-/* reshape of reshape, expand of expand, permute of permute: the second alone does it. */
+/* Whether a reshape only puts dimensions of 1 in front, which an expand does by itself. */
+static bool only_adds_rank(const graph *g, const lth_node *reshape)
+{
+    lth_shape x = *graph_shape(g, g->operands[reshape->first_operand]), y = g->values[reshape->first_value].shape;
+    int32_t more = y.rank - x.rank;
+    if (more < 0)
+        return false;
+    for (int32_t i = 0; i < y.rank; i++)
+        if (y.dim[i] != (i < more ? 1 : x.dim[i - more]))
+            return false;
+    return true;
+}
+
+/* reshape of reshape, expand of expand, permute of permute, expand of added dimensions: the second alone does it. */
 static void skip_one_before(const graph *g, candidate *c)
 {
     const lth_node *before = maker(g, c->operands[0]);
+    if (c->op == LTH_OP_EXPAND && before->op == LTH_OP_RESHAPE && only_adds_rank(g, before)) {
+        c->operands[0] = g->operands[before->first_operand];
+        before = maker(g, c->operands[0]);
+    }
     if (before->op != c->op || (c->op != LTH_OP_RESHAPE && c->op != LTH_OP_EXPAND && c->op != LTH_OP_PERMUTE))
         return;
     if (c->op == LTH_OP_PERMUTE) {

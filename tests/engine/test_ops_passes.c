@@ -348,3 +348,17 @@ Test(passes, permutes_in_a_row_become_one)
     graph_free(&out);
     graph_free(&b->g);
 }
+
+Test(passes, an_expand_needs_no_reshape_that_only_adds_dimensions)
+{
+    bench *b = fresh();
+    uint32_t map[8], x = input(b, 2, 3);
+    uint32_t wider = OP1A(b, LTH_OP_RESHAPE, x, lth_attr_dims, 3, 0, { 1, 2, 3 }),
+             apart = OP1A(b, LTH_OP_RESHAPE, x, lth_attr_dims, 3, 0, { 2, 1, 3 });
+    uint32_t keep[] = { OP1A(b, LTH_OP_EXPAND, wider, lth_attr_dims, 3, 0, { 4, 2, 3 }),
+                        OP1A(b, LTH_OP_EXPAND, apart, lth_attr_dims, 3, 0, { 2, 4, 3 }) };
+    cr_assert_eq(left(b, keep, 2, map), 4); /* the input, an expand, a reshape that is needed and its expand */
+    cr_assert_eq(map[wider], LTH_NO_VALUE);
+    cr_assert_neq(map[apart], LTH_NO_VALUE);
+    graph_free(&b->g);
+}
