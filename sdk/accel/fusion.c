@@ -97,6 +97,7 @@ static uint32_t add_unit(accel_fusion *f, accel_unit_kind kind)
 static void emit(accel_fusion *f, uint32_t unit)
 {
     f->units[unit].open = false;
+    f->units[unit].position = f->order_count;
     f->order[f->order_count++] = unit;
 }
 
@@ -170,14 +171,13 @@ static void prepare(accel_fusion *f, uint32_t node, uint32_t operand, uint32_t v
         materialize(f, v);
 }
 
-uint32_t accel_fusion_memory(const accel_fusion *f, uint32_t v, bool own_memory, accel_view *view)
+accel_seen accel_fusion_seen(const accel_fusion *f, uint32_t v, uint32_t reader)
 {
-    if (own_memory && f->values[v].unit != ACCEL_NONE) {
-        *view = accel_view_dense(shape_of(f, v));
-        return v;
-    }
-    *view = f->values[v].view;
-    return f->values[v].root;
+    uint32_t maker = f->values[v].unit, root = f->values[v].root;
+    const accel_unit *u = reader == ACCEL_NONE ? NULL : &f->units[reader];
+    if (maker != ACCEL_NONE && (!u || (u->kind == ACCEL_UNIT_NODE && f->units[maker].position < u->position)))
+        return (accel_seen){ v, false, accel_view_dense(shape_of(f, v)) };
+    return (accel_seen){ root, f->values[root].bound, f->values[v].view };
 }
 
 /* ---- Nodes ---- */

@@ -28,6 +28,7 @@ typedef struct accel_unit {
     int64_t count;                          /* GROUP: elements */
     uint32_t weight;                        /* GROUP: an upper bound of its slots */
     uint32_t parent;                        /* of a group that was merged into another; else itself */
+    uint32_t position;                      /* in fusion->order */
     uint32_t from, to;                      /* MOVE: values */
     accel_view from_view, to_view;          /* MOVE: on the memory of from's root, and on to's own */
 } accel_unit;
@@ -71,8 +72,15 @@ bool accel_tile_supports(uint32_t op, lth_dtype dtype);
 lth_status accel_fusion_plan(const lth_graph *g, const accel_fusion_options *options, accel_fusion *out);
 void accel_fusion_free(accel_fusion *f);
 
-/* The value in whose memory a reader finds operand v: v's own where a MOVE filled it (`own`), else its root's. */
-uint32_t accel_fusion_memory(const accel_fusion *f, uint32_t v, bool own, accel_view *view);
+/* Where a unit finds operand v (ACCEL_NONE: an effect does). A kernel or an effect looks into v's own memory where something
+ * has filled that before; anything else, and else, into its root's. */
+typedef struct accel_seen {
+    uint32_t value; /* in whose memory */
+    bool bound;     /* in the caller's memory, not in the plan's */
+    accel_view view;
+} accel_seen;
+accel_seen accel_fusion_seen(const accel_fusion *f, uint32_t v, uint32_t reader);
+
 /* Whether the view shows all of a value of `count` elements in order. */
 bool accel_view_is_whole(const accel_view *v, int64_t count);
 

@@ -39,23 +39,23 @@ static uint32_t owner_of(const work *w, uint32_t v)
 
 /* ---- What units read ---- */
 
-typedef void reader(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context);
+typedef void reader(work *w, uint32_t unit, const accel_seen *seen, void *context);
 
-/* Calls back with each memory outside itself that a unit reads, bound leaves included; scalars have none. */
+/* Calls back with each memory outside itself that a unit reads; scalars have none. */
 static void each_read(work *w, uint32_t unit, reader *read, void *context)
 {
     const accel_fusion *f = w->f;
     const accel_unit *u = &f->units[unit];
-    accel_view view;
-    if (u->kind == ACCEL_UNIT_MOVE && !f->values[f->values[u->from].root].scalar)
-        read(w, unit, f->values[u->from].root, &u->from_view, context);
+    if (u->kind == ACCEL_UNIT_MOVE && !f->values[f->values[u->from].root].scalar) {
+        accel_seen seen = { f->values[u->from].root, f->values[f->values[u->from].root].bound, u->from_view };
+        read(w, unit, &seen, context);
+    }
     for (uint32_t m = 0; m < u->member_count; m++) {
         const lth_node *n = lth_graph_node(f->graph, f->members[u->first_member + m]);
         for (uint32_t k = 0; k < n->operand_count; k++) {
-            bool own = u->kind == ACCEL_UNIT_NODE;
-            uint32_t memory = accel_fusion_memory(f, lth_node_operand(f->graph, n, k), own, &view);
-            if (f->values[memory].unit != unit && (own || !f->values[memory].scalar))
-                read(w, unit, memory, &view, context);
+            accel_seen seen = accel_fusion_seen(f, lth_node_operand(f->graph, n, k), unit);
+            if (f->values[seen.value].unit != unit && (u->kind == ACCEL_UNIT_NODE || !f->values[seen.value].scalar))
+                read(w, unit, &seen, context);
         }
     }
 }
@@ -72,28 +72,27 @@ static void touch(work *w, uint32_t v, uint32_t step)
     b->last = step > b->last ? step : b->last;
 }
 
-static void note_read(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+static void note_read(work *w, uint32_t unit, const accel_seen *seen, void *context)
 {
     (void)context;
-    if (w->f->values[memory].unit == ACCEL_NONE)
-        return; /* bound */
-    touch(w, memory, w->step_of[unit]);
-    w->kept[memory] |= !accel_view_is_whole(view, count_of(w, memory));
+    if (seen->bound)
+        return;
+    touch(w, seen->value, w->step_of[unit]);
+    w->kept[seen->value] |= !accel_view_is_whole(&seen->view, count_of(w, seen->value));
 }
 
 static void note_effects(work *w)
 {
     const lth_graph *g = w->f->graph;
-    accel_view view;
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
         if ((n->op != LTH_OP_ASSIGN && n->op != LTH_OP_OUTPUT && n->op != LTH_OP_PRINT) || w->out->in_place[i])
             continue;
-        uint32_t memory = accel_fusion_memory(w->f, lth_node_operand(g, n, 0), true, &view);
-        if (w->f->values[memory].unit == ACCEL_NONE)
+        accel_seen seen = accel_fusion_seen(w->f, lth_node_operand(g, n, 0), ACCEL_NONE);
+        if (seen.bound)
             continue;
-        touch(w, memory, n->op == LTH_OP_ASSIGN ? w->last_step : w->f->commit);
-        w->kept[memory] = 1;
+        touch(w, seen.value, n->op == LTH_OP_ASSIGN ? w->last_step : w->f->commit);
+        w->kept[seen.value] = 1;
     }
 }
 
@@ -158,14 +157,15 @@ typedef struct hazard {
 } hazard;
 
 /* A reader of the old state that comes later, or that does not read exactly the element that is written. */
-static void look_for_hazard(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+static void look_for_hazard(work *w, uint32_t unit, const accel_seen *seen, void *context)
 {
     hazard *h = context;
-    const lth_node *n = maker_of(w, memory);
-    if (n->op != LTH_OP_STATE)
+    const lth_node *n = maker_of(w, seen->value);
+    if (n->op != LTH_OP_STATE || !seen->bound)
         return;
-    slice read = slice_of(w, n, memory);
-    bool same = unit == h->unit && read.first == h->target.first && read.end == h->target.end && accel_view_is_whole(view, count_of(w, memory));
+    slice read = slice_of(w, n, seen->value);
+    bool same = unit == h->unit && read.first == h->target.first && read.end == h->target.end &&
+                accel_view_is_whole(&seen->view, count_of(w, seen->value));
     h->found |= overlap(&read, &h->target) && w->step_of[unit] >= w->step_of[h->unit] && !same;
 }
 
@@ -214,13 +214,13 @@ typedef struct heir {
 } heir;
 
 /* A dying operand's buffer serves a result of the same size, which is written element by element as it is read. */
-static void look_for_buffer(work *w, uint32_t unit, uint32_t memory, const accel_view *view, void *context)
+static void look_for_buffer(work *w, uint32_t unit, const accel_seen *seen, void *context)
 {
     heir *h = context;
-    (void)view;
+    uint32_t memory = seen->value;
     uint32_t owner = owner_of(w, memory), step = w->step_of[unit];
     if (h->found || !w->stored[memory] || w->kept[memory] || w->out->in[memory] || w->out->own[memory].kind != ACCEL_PLACE_NONE ||
-        w->f->values[memory].bound || w->buffers[owner].last != step || w->given[owner] == step + 1 ||
+        seen->bound || w->buffers[owner].last != step || w->given[owner] == step + 1 ||
         w->buffers[owner].size != w->buffers[h->value].size || !w->buffers[owner].size)
         return;
     h->found = true;

@@ -33,13 +33,12 @@ static void add_operand(maker *m, accel_place place, const accel_view *view, lth
     o->view.offset = 0;
 }
 
-/* What a kernel or an effect reads of v. */
-static void add_read(maker *m, uint32_t v)
+/* What a kernel (its unit), or an effect (ACCEL_NONE), reads of v. */
+static void add_read(maker *m, uint32_t v, uint32_t reader)
 {
-    accel_view view;
-    uint32_t memory = accel_fusion_memory(m->f, v, true, &view);
-    accel_place place = m->f->values[memory].unit == ACCEL_NONE ? accel_layout_place(&m->l->layout, memory) : m->l->own[memory];
-    add_operand(m, place, &view, shape_of(m, v)->dtype);
+    accel_seen seen = accel_fusion_seen(m->f, v, reader);
+    accel_place place = seen.bound ? accel_layout_place(&m->l->layout, seen.value) : m->l->own[seen.value];
+    add_operand(m, place, &seen.view, shape_of(m, v)->dtype);
 }
 
 static void add_write(maker *m, accel_place place, const lth_shape *s)
@@ -63,12 +62,13 @@ static void end_operands(maker *m, accel_launch *l)
     l->first_result = m->operand_count;
 }
 
-static void add_kernel(maker *m, const accel_unit *u)
+static void add_kernel(maker *m, uint32_t unit)
 {
+    const accel_unit *u = &m->f->units[unit];
     const lth_node *n = lth_graph_node(m->f->graph, u->node);
     accel_launch *l = add_launch(m, ACCEL_LAUNCH_NODE, u->node);
     for (uint32_t i = 0; i < n->operand_count; i++)
-        add_read(m, lth_node_operand(m->f->graph, n, i));
+        add_read(m, lth_node_operand(m->f->graph, n, i), unit);
     end_operands(m, l);
     for (uint32_t i = 0; i < n->value_count; i++)
         add_write(m, m->l->own[n->first_value + i], lth_node_shape(m->f->graph, n, i));
@@ -121,7 +121,7 @@ static bool add_unit(maker *m, uint32_t unit)
 {
     const accel_unit *u = &m->f->units[unit];
     if (u->kind == ACCEL_UNIT_NODE)
-        add_kernel(m, u);
+        add_kernel(m, unit);
     else if (!m->l->elided[unit])
         return add_program(m, u);
     return true;
@@ -140,7 +140,7 @@ static void add_effect(maker *m, uint32_t node)
         to = (accel_place){ ACCEL_PLACE_OUTPUT, ((const lth_attr_slot *)a)->slot, 0 };
     else if (n->op == LTH_OP_ASSIGN)
         to = (accel_place){ ACCEL_PLACE_ARENA, ((const lth_attr_state *)a)->arena, ((const lth_attr_state *)a)->offset * lth_dtype_size(dtype) };
-    add_read(m, v);
+    add_read(m, v, ACCEL_NONE);
     end_operands(m, l);
     add_write(m, to, shape_of(m, v));
     l->result_count = to.kind != ACCEL_PLACE_NONE;
