@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# outside.sh BUILD SCRATCH CC CXX: what is installed serves authors outside the tree, also after it was moved.
+# outside.sh BUILD SCRATCH CC CXX GENERATOR: what is installed serves authors outside the tree, also after it was moved.
 # A model by plain cc and pkg-config, a model in C++20, a datamodule, a callback and a logger by find_package(lthost) are
 # built against the installed SDK, dropped into one folder, and train together.
 set -euo pipefail
-build=$1 scratch=$2 cc=$3 cxx=$4
+build=$1 scratch=$2 cc=$3 cxx=$4 generator=$5
 here=$(cd "$(dirname "$0")" && pwd)
 unset LTHOST_PLUGIN_PATH LTHOST_PLUGIN_SYSTEM_PATH CFLAGS CXXFLAGS LDFLAGS PKG_CONFIG_LIBDIR
 export XDG_DATA_HOME=$scratch/data
@@ -35,7 +35,7 @@ flags=$(pkg-config --cflags --libs lthost-sdk)
 
 # By CMake; `install` puts them where the hand-made one lies.
 for project in curve waves tally lines; do
-    cmake -S "$here/$project" -B "$scratch/$project" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
+    cmake -G "$generator" -S "$here/$project" -B "$scratch/$project" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
         -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$scratch/by-cmake" >/dev/null
     cmake --build "$scratch/$project" >/dev/null
     cmake --install "$scratch/$project" >/dev/null
