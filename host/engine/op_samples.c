@@ -87,8 +87,8 @@ static double drawn(const op_sample *s, uint32_t operand, bool whole, int64_t el
     if (whole)
         return low + floor(u * (high - low + 1));
     if (s->flags & OP_SAMPLE_DISTINCT) { /* a shuffle of multiples of 1/2: 7 has no factor in common with the counts in use */
-        int64_t place = (element * 7 + 3) % count;
-        return 0.5 * (double)(place - count / 2) + 1.0 / 4096;
+        int64_t place = (element * 7 + 3) % count, middle = count / 2;
+        return 0.5 * (double)(place - middle) + 1.0 / 4096;
     }
     return (4 * floor((low + u * (high - low)) * 1024) + 1 + 2 * (operand & 1)) / 4096;
 }

@@ -112,7 +112,7 @@ static uint64_t hash_candidate(const candidate *c)
 {
     hash h;
     hash_start(&h, c->op);
-    hash_u64(&h, c->result ? c->result->dtype : 0);
+    hash_u64(&h, c->result->dtype);
     hash_bytes(&h, c->operands, c->count * sizeof *c->operands);
     hash_bytes(&h, c->attributes, c->node->attributes_size);
     return hash_value(&h);
@@ -160,7 +160,7 @@ static void merge_node(merge *m, uint32_t node, candidate *c)
     c->node = n;
     c->op = n->op;
     c->count = n->operand_count;
-    c->result = n->value_count > 0 ? &m->in->values[n->first_value].shape : NULL;
+    c->result = &m->in->values[n->first_value].shape; /* what is no effect has one */
     for (uint32_t i = 0; i < n->operand_count; i++)
         c->operands[i] = m->map[m->in->operands[n->first_operand + i]];
     if (n->attributes_size > 0)
