@@ -86,9 +86,9 @@ enum {
     LTH_OP_FLIP = 104,    /* P, lth_attr_axis */
 
     /* Reductions: lth_attr_reduce. */
-    LTH_OP_SUM = 112, /* P, numeric; bool and integers sum in their own type */
+    LTH_OP_SUM = 112, /* P, numeric; integers sum in their own type (wrapping), bool as `or` */
     LTH_OP_MEAN = 113, /* C, float */
-    LTH_OP_MAX = 114, /* P; ties share the gradient equally; an empty reduction is an error */
+    LTH_OP_MAX = 114, /* P, numeric; ties share the gradient equally; an empty reduction is an error */
     LTH_OP_MIN = 115, /* P */
     LTH_OP_PROD = 116, /* P, float */
     LTH_OP_ARGMAX = 117, /* P, lth_attr_axis -> i64, the axis removed; the first of equals; NaN counts as greatest */
@@ -100,7 +100,7 @@ enum {
     LTH_OP_MATMUL = 128, /* P, lth_attr_matmul: (..., M, K) (..., K, N) -> (..., M, N); equal batch dimensions (recorded with EXPAND) */
     LTH_OP_GATHER = 129, /* P: (table (V, rest...), i32/i64 index (any)) -> index.shape + rest; out of range: the run fails and names it */
     LTH_OP_SCATTER_ADD = 130, /* P, lth_attr_axis (axis = V): (rows (index.shape + rest), index) -> (V, rest...); summed in index order */
-    LTH_OP_GATHER_ALONG = 131, /* P, lth_attr_axis: (x, index): torch.gather; index has x's rank */
+    LTH_OP_GATHER_ALONG = 131, /* P, lth_attr_axis: (x, index): x at index along the axis; the other dimensions are equal */
     LTH_OP_SCATTER_ALONG = 132, /* P, lth_attr_scatter: (values, index) -> zeros of `length` on `axis`, += at index */
 
     /* Neural networks. */
@@ -108,7 +108,7 @@ enum {
     LTH_OP_LOG_SOFTMAX = 161, /* C, lth_attr_axis */
     LTH_OP_CROSS_ENTROPY = 162, /* C: (logits (N, C), i32/i64 target (N)) -> loss (N), log-sum-exp (N) */
     LTH_OP_CROSS_ENTROPY_GRAD = 163, /* C: (logits, target, log-sum-exp, d loss (N)) -> (N, C) */
-    LTH_OP_LAYER_NORM = 164, /* C, lth_attr_axis (axis = number of trailing axes): (x, eps of rank 0) -> (x - mean) / sqrt(var + eps), 1 / sqrt(var + eps) */
+    LTH_OP_LAYER_NORM = 164, /* C, lth_attr_axis (axis = number of trailing axes): (x, eps of rank 0) -> (x - mean) / sqrt(var + eps), 1 / sqrt(var + eps) of the leading axes */
     LTH_OP_DROPOUT = 165,    /* C, lth_attr_random: (x, p of rank 0) -> x / (1 - p) where uniform >= p, else 0 */
 
     /* Effects: no result (but UPDATE); they take place at the plan's commit point, after every check. */
