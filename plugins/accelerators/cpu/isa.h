@@ -4,16 +4,38 @@
 #ifndef CPU_ISA_H
 #define CPU_ISA_H
 
+#include <lthost/accel/tile.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #define KERNEL_LANES 16 /* small products pad B's rows to this many elements */
 
+/* Kernels for the floating type T. Rows of C elements lie one after the other; targets are 0..C-1. */
+#define CPU_FLOAT_KERNELS(T)                                                                                             \
+    struct {                                                                                                             \
+        /* C (m, n) = op(A) op(B), small: k * (n rounded up to KERNEL_LANES) <= 4096. */                                 \
+        void (*gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb, \
+                     bool transpose_b, T *c);                                                                            \
+        double (*sum)(const T *x, int64_t n);                                                                            \
+        void (*add)(double *total, const T *x, int64_t n); /* total[i] += x[i] */                                        \
+        T (*max)(const T *x, int64_t n);                   /* NaN wins; -inf of nothing */                               \
+        T (*min)(const T *x, int64_t n);                                                                                 \
+        void (*max_of)(T *best, const T *x, int64_t n); /* best[i] = the greater of best[i] and x[i] */                  \
+        void (*min_of)(T *best, const T *x, int64_t n);                                                                  \
+        int64_t (*place)(const T *x, int64_t n, bool greatest); /* of the first extreme, n > 0 */                        \
+        void (*softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                      \
+        void (*log_softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                  \
+        void (*logsumexp)(const T *x, T *y, int64_t rows, int64_t C);                                                    \
+        void (*cross_entropy)(const T *x, const int64_t *target, T *loss, T *lse, int64_t rows, int64_t C);              \
+        void (*cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C); \
+        void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                   \
+    }
+
 typedef struct cpu_kernel_table {
     const char *name; /* "avx512", "avx2", "baseline" */
-    /* C (m, n) = op(A) op(B), small: k * (n rounded up to KERNEL_LANES) <= 4096. */
-    void (*gemm_f32)(int64_t m, int64_t n, int64_t k, const float *a, bool transpose_a, const float *b, bool transpose_b, float *c);
-    void (*gemm_f64)(int64_t m, int64_t n, int64_t k, const double *a, bool transpose_a, const double *b, bool transpose_b, double *c);
+    accel_tile_function *tile;
+    CPU_FLOAT_KERNELS(float) f32;
+    CPU_FLOAT_KERNELS(double) f64;
 } cpu_kernel_table;
 
 /* The table for this processor; LTHOST_CPU_ISA=baseline|avx2|avx512 in the environment asks for a lesser one. Constant

@@ -5,6 +5,18 @@
 #include <math.h>
 #include <string.h>
 
+#define PASTE_(a, b) a##_##b
+#define PASTE(a, b) PASTE_(a, b)
+#define TEXT_(isa) #isa
+#define TEXT(isa) TEXT_(isa)
+
+accel_tile_function PASTE(accel_tile, ISA);
+#define TILE(name) PASTE(name, ISA)
+#include <lthost/accel/tile_template.h>
+
+#define LOOP TILE_LOOP
+#define LANES KERNEL_LANES
+
 /* Where the instruction set has no fma, a call of fma() would be emulated: multiply and add instead. */
 #if defined(__FMA__) || defined(__aarch64__)
 #define FMA_F32(x, y, z) __builtin_fmaf((x), (y), (z))
@@ -16,23 +28,36 @@
 
 #define T float
 #define FMA FMA_F32
-#define NAME gemm_f32
+#define F(name) tile_##name##_f32
+#define NAME(name) name##_float
 #include "gemm_small.h"
+#include "reduce_float.h"
+#include "rows_float.h"
 #undef T
 #undef FMA
+#undef F
 #undef NAME
 
 #define T double
 #define FMA FMA_F64
-#define NAME gemm_f64
+#define F(name) tile_##name##_f64
+#define NAME(name) name##_double
 #include "gemm_small.h"
+#include "reduce_float.h"
+#include "rows_float.h"
 #undef T
 #undef FMA
+#undef F
 #undef NAME
 
-#define TABLE_(isa) cpu_kernels_##isa
-#define TABLE(isa) TABLE_(isa)
-#define TEXT_(isa) #isa
-#define TEXT(isa) TEXT_(isa)
+#define KERNELS(type)                                                                                                   \
+    {                                                                                                                   \
+        .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,                \
+        .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,             \
+        .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type,        \
+        .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type                                \
+    }
 
-const cpu_kernel_table TABLE(ISA) = { .name = TEXT(ISA), .gemm_f32 = gemm_f32, .gemm_f64 = gemm_f64 };
+const cpu_kernel_table PASTE(cpu_kernels, ISA) = {
+    .name = TEXT(ISA), .tile = PASTE(accel_tile, ISA), .f32 = KERNELS(float), .f64 = KERNELS(double)
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernel.h: kernels for the nodes that no tile program runs. What a kernel needs beside its operands is made when the plan
+ * is compiled, so that a run allocates nothing. */
+#ifndef CPU_KERNEL_H
+#define CPU_KERNEL_H
+
+#include <lthost/accel/plain/kernel.h>
+#include <lthost/accel/schedule.h>
+
+typedef struct cpu_kernel cpu_kernel;
+
+/* Nanoseconds below which a launch runs on one thread: entering the pool takes 2 to 5 microseconds. */
+#define CPU_LAUNCH_WORK 3e4
+
+typedef struct cpu_kernel_kind {
+    /* False: a check failed, and call->message says which. */
+    bool (*run)(const cpu_kernel *k, const accel_call *call);
+    /* How it does it, for a reader of the plan: "onednn, A transposed". */
+    void (*text)(const cpu_kernel *k, char *text, size_t size);
+} cpu_kernel_kind;
+
+struct cpu_kernel {
+    const cpu_kernel_kind *kind; /* NULL: the launch is none of a node */
+    int32_t threads;             /* that it may use */
+    double work;                 /* a guess of its nanoseconds on one thread */
+    void *detail;                /* the kind's own: free() */
+};
+
+/* What a maker knows of the launch. */
+typedef struct cpu_site {
+    const lth_graph *graph;
+    const lth_node *node;
+    const accel_operand *in, *out;
+} cpu_site;
+
+/* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
+typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
+cpu_maker cpu_make_gemm, cpu_make_rows, cpu_make_reduction, cpu_make_plain;
+
+/* Whether a product's kernel takes the operand as it lies. */
+bool cpu_gemm_takes(const accel_view *view);
+/* Bytes of workspace that the kernel for a node wants. */
+int64_t cpu_rows_workspace(const lth_graph *g, const lth_node *n);
+
+#endif

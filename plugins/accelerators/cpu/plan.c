@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Compiling and running: the schedule comes from accel/, kernels and threads from here. */
+#include "plan.h"
+
+#include "gemm.h"
+#include "isa.h"
+#include "pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Entering the pool takes 2 to 5 microseconds while its threads are awake, and far more when another program wants the
+ * processor: a plan below PLAN_WORK runs on one thread, and so does a launch below CPU_LAUNCH_WORK. Nanoseconds. */
+static const double PLAN_WORK = 5e5;
+
+bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
+{
+    bool real = dtype == LTH_F32 || dtype == LTH_F64;
+    switch (op) {
+    case LTH_OP_INPUT:
+    case LTH_OP_STATE:
+    case LTH_OP_ASSIGN:
+    case LTH_OP_OUTPUT:
+    case LTH_OP_PRINT: return lth_dtype_size(dtype) != 0;
+    case LTH_OP_SOFTMAX:
+    case LTH_OP_LOG_SOFTMAX:
+    case LTH_OP_LOGSUMEXP:
+    case LTH_OP_CROSS_ENTROPY:
+    case LTH_OP_CROSS_ENTROPY_GRAD:
+    case LTH_OP_LAYER_NORM:
+    case LTH_OP_MEAN: return real;
+    default: return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;
+    }
+}
+
+/* ---- Compiling ---- */
+
+static bool takes_view(void *context, const lth_graph *g, uint32_t node, uint32_t operand, const accel_view *view)
+{
+    (void)context, (void)operand;
+    const lth_node *n = lth_graph_node(g, node);
+    lth_dtype dtype = accel_node_dtype(g, n);
+    return n->op == LTH_OP_MATMUL && (dtype == LTH_F32 || dtype == LTH_F64) && cpu_gemm_takes(view);
+}
+
+static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
+{
+    (void)context;
+    return cpu_rows_workspace(g, lth_graph_node(g, node));
+}
+
+static lth_status choose_kernel(cpu_kernel *k, const accel_schedule *s, const accel_launch *l, accel_error *e)
+{
+    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_rows, cpu_make_reduction, cpu_make_plain };
+    const lth_node *n = lth_graph_node(s->graph, l->node);
+    cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
+    lth_status status = LTH_UNSUPPORTED;
+    for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
+        status = makers[i](k, &site);
+    if (status == LTH_UNSUPPORTED) {
+        e->node = l->node;
+        snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name, lth_dtype_name(accel_node_dtype(s->graph, n)));
+    }
+    return status;
+}
+
+static double instruction_work(uint32_t op)
+{
+    switch (op) {
+    case LTH_OP_EXP:
+    case LTH_OP_LOG:
+    case LTH_OP_TANH:
+    case LTH_OP_ERF:
+    case LTH_OP_SIGMOID:
+    case LTH_OP_SILU:
+    case LTH_OP_GELU:
+    case LTH_OP_GELU_TANH:
+    case LTH_OP_UNIFORM:
+    case LTH_OP_DROPOUT: return 1.5;
+    case LTH_OP_SIN:
+    case LTH_OP_COS:
+    case LTH_OP_POW:
+    case LTH_OP_EXPM1:
+    case LTH_OP_LOG1P:
+    case LTH_OP_SOFTPLUS:
+    case LTH_OP_NORMAL: return 10;
+    case LTH_OP_DIV:
+    case LTH_OP_SQRT:
+    case LTH_OP_RSQRT: return 0.5;
+    default: return 0.15;
+    }
+}
+
+static double program_work(const accel_program *p)
+{
+    double element = 0;
+    for (uint32_t i = 0; i < p->instruction_count; i++)
+        element += instruction_work(p->instructions[i].op) * (p->instructions[i].dtype == LTH_F64 ? 2 : 1);
+    return 100 + (double)p->count * element + 15.0 * (double)accel_program_tiles(p) * p->instruction_count;
+}
+
+static void free_kernels(lth_plan *p)
+{
+    for (uint32_t i = 0; p->kernels && i < p->schedule->launch_count; i++)
+        free(p->kernels[i].detail);
+    if (p->kernels)
+        memset(p->kernels, 0, p->schedule->launch_count * sizeof *p->kernels);
+}
+
+/* Kernels for p->threads; *work: nanoseconds of all on one thread. */
+static lth_status choose_kernels(lth_plan *p, double *work, accel_error *e)
+{
+    const accel_schedule *s = p->schedule;
+    *work = 0;
+    for (uint32_t i = 0; i < s->launch_count; i++) {
+        const accel_launch *l = &s->launches[i];
+        cpu_kernel *k = &p->kernels[i];
+        k->threads = p->threads;
+        lth_status status = l->kind == ACCEL_LAUNCH_NODE ? choose_kernel(k, s, l, e) : LTH_OK;
+        if (status)
+            return status;
+        if (l->kind == ACCEL_LAUNCH_PROGRAM)
+            k->work = program_work(l->program);
+        if (k->work < CPU_LAUNCH_WORK)
+            k->threads = 1;
+        *work += k->work;
+    }
+    return LTH_OK;
+}
+
+static lth_status place_memory(lth_plan *p)
+{
+    int64_t most = 0, memory = accel_align(p->schedule->info.memory);
+    for (uint32_t i = 0; i < p->schedule->launch_count; i++) {
+        const accel_launch *l = &p->schedule->launches[i];
+        if (l->kind == ACCEL_LAUNCH_PROGRAM && l->program->scratch > most)
+            most = l->program->scratch;
+    }
+    most = accel_align(most);
+    p->block = aligned_alloc(ACCEL_ALIGNMENT, (size_t)(memory + p->threads * most + ACCEL_ALIGNMENT));
+    if (!p->block)
+        return LTH_NO_MEMORY;
+    p->scratch = p->block + memory;
+    p->scratch_stride = most;
+    p->info = p->schedule->info;
+    p->info.struct_size = sizeof p->info;
+    p->info.memory += p->threads * most;
+    p->info.memory_unshared += p->threads * most;
+    return LTH_OK;
+}
+
+static lth_status build(lth_plan *p, accel_error *e)
+{
+    double work;
+    p->kernels = calloc(p->schedule->launch_count + 1, sizeof *p->kernels);
+    lth_status status = p->kernels ? choose_kernels(p, &work, e) : LTH_NO_MEMORY;
+    if (!status && p->threads > 1 && work < PLAN_WORK) {
+        free_kernels(p);
+        p->threads = 1;
+        status = choose_kernels(p, &work, e);
+    }
+    return status ? status : place_memory(p);
+}
+
+lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth_plan **out, accel_error *e)
+{
+    const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
+    accel_schedule_options options = { .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace };
+    *out = NULL;
+    *e = (accel_error){ LTH_NO_VALUE, "" };
+    if (flags & ~known) {
+        snprintf(e->text, sizeof e->text, "flags 0x%x of compile are unknown here", flags & ~known);
+        return LTH_UNSUPPORTED;
+    }
+    lth_plan *p = calloc(1, sizeof *p);
+    lth_status status = p ? accel_schedule_new(g, &options, &p->schedule, e) : LTH_NO_MEMORY;
+    if (!status) {
+        p->threads = threads;
+        status = build(p, e);
+    }
+    if (status == LTH_NO_MEMORY)
+        snprintf(e->text, sizeof e->text, "no memory for a plan of %u nodes", g->node_count);
+    if (status)
+        cpu_plan_free(p);
+    else
+        *out = p;
+    return status;
+}
+
+void cpu_plan_free(lth_plan *p)
+{
+    if (!p)
+        return;
+    free_kernels(p);
+    free(p->kernels);
+    free(p->block);
+    accel_schedule_free(p->schedule);
+    free(p);
+}
+
+/* ---- Running ---- */
+
+struct tiles {
+    const lth_plan *plan;
+    const accel_program *program;
+    const accel_tile_run *run;
+};
+
+static void run_tiles(void *context, int32_t thread, int32_t threads)
+{
+    const struct tiles *t = context;
+    int64_t first, last;
+    pool_share(accel_program_tiles(t->program), 1, thread, threads, &first, &last);
+    if (first < last)
+        cpu_kernels()->tile(t->program, t->run, first, last, t->plan->scratch + thread * t->plan->scratch_stride);
+}
+
+static void run_program(void *context, const accel_schedule *s, uint32_t launch, const accel_tile_run *run)
+{
+    const lth_plan *p = context;
+    struct tiles t = { p, s->launches[launch].program, run };
+    pool_run(p->kernels[launch].threads, run_tiles, &t);
+}
+
+static bool run_node(void *context, const accel_call *call)
+{
+    const lth_plan *p = context;
+    const cpu_kernel *k = &p->kernels[call->launch];
+    return k->kind->run(k, call);
+}
+
+lth_status cpu_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *result)
+{
+    accel_kernels kernels = { p, run_node, run_program };
+    return accel_execute(p->schedule, p->block, b, &kernels, result);
+}
+
+void cpu_plan_text(const lth_plan *p, uint32_t launch, char *text, size_t size)
+{
+    const cpu_kernel *k = &p->kernels[launch];
+    accel_launch_text(p->schedule, launch, text, size);
+    size_t used = strlen(text);
+    if (k->kind && used + 4 < size) {
+        char how[96];
+        k->kind->text(k, how, sizeof how);
+        snprintf(text + used, size - used, "  [%s%s]", how, k->threads > 1 ? ", threads" : "");
+    }
+}
