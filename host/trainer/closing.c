@@ -75,7 +75,7 @@ void closing_words(session *s, const char *reason)
         fit_json(s, reason);
     console_line(&s->console, "stopped: %s; %lld epochs, %lld steps, %s", reason, (long long)s->loop.epoch, (long long)s->loop.global_step,
                  clock_duration(fit_elapsed(s), took));
-    if (s->limits.fast_dev_batches > 0)
+    if (s->made_run_dir && !s->keep_run_dir)
         return;
     if (s->best.name)
         console_line(&s->console, "best:    %s = %.6g, %s", s->best.monitor, s->best.score, checkpoint_place(s, s->best.name));

@@ -88,7 +88,6 @@ lth_status fit(session *s, error *e)
         return e->status;
     if (!s->resumed && schedules_start(s, e) != LTH_OK)
         return e->status;
-    s->keep_run_dir = s->limits.fast_dev_batches == 0;
     bool complete = done(s);
     if (!complete && (sanity_check(s, e) != LTH_OK || train(s, e) != LTH_OK))
         return e->status;

@@ -69,6 +69,7 @@ static lth_status train_batch(session *s, error *e)
     l->batches++;
     l->samples += s->running.batch->size;
     l->place = PLACE_BATCH_END;
+    s->keep_run_dir = s->limits.fast_dev_batches == 0; /* from the first batch on there is something to keep */
     bool stepped = l->global_step != steps;
     if (stepped && schedules_advance(s, SCHEDULE_STEP, false, e) != LTH_OK)
         return e->status;

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Runs that are stopped anywhere and go on: to the same bits. */
+#include "integration/run_lthost.h"
+#include "util/file.h"
+#include "util/str.h"
+
+#include <criterion/criterion.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MODEL RUNS "checkpoints/last/model.safetensors"
+#define OPTIMIZER RUNS "checkpoints/last/optimizer.safetensors"
+#define RUNS "runs/run/version_0/"
+
+/* Dropout, accumulation, a schedule, validation in mid-epoch, checkpoints in mid-epoch and in mid-window. */
+static const char run_ini[] = "[run]\nseed = 3\n"
+                              "[trainer]\naccelerator = reference\nmax_epochs = 3\naccumulate_grad_batches = 3\nlog_every_n_steps = 1\n"
+                              "val_check_interval = 0.5\nenable_progress_bar = false\n"
+                              "[model]\nuse = mlp\ndropout = 0.2\nhidden = 32\n"
+                              "[data]\nuse = digits\nbatch_size = 64\n"
+                              "[optimizer]\nuse = adamw\nlr = 3e-3\n"
+                              "[scheduler]\nuse = cosine\ninterval = step\n"
+                              "[callback.checkpoint]\nevery_n_train_steps = 5\n"
+                              "[callback.early_stopping]\nmonitor = val_loss\npatience = 4\n";
+
+TestSuite(resume, .init = run_begin, .fini = run_end);
+
+typedef struct result {
+    char model[65], optimizer[65], *metrics;
+} result;
+
+static result result_of_run(void)
+{
+    result r;
+    cr_assert_neq(run_sha256(MODEL, r.model)[0], '\0', "no last checkpoint");
+    run_sha256(OPTIMIZER, r.optimizer);
+    r.metrics = run_read(RUNS "metrics.csv");
+    return r;
+}
+
+static result uninterrupted(void)
+{
+    error e = { 0 };
+    outcome o = RUN("fit", "run.ini");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    result r = result_of_run();
+    file_remove_tree("runs", &e);
+    return r;
+}
+
+static void expect_same(const result *a, const char *what)
+{
+    result b = result_of_run();
+    cr_expect_str_eq(a->model, b.model, "%s: the model differs", what);
+    cr_expect_str_eq(a->optimizer, b.optimizer, "%s: the optimizer's state differs", what);
+    cr_expect_str_eq(a->metrics, b.metrics, "%s: the log differs:\n%s---\n%s", what, a->metrics, b.metrics);
+    free(b.metrics);
+}
+
+static bool exists(const char *pattern)
+{
+    glob_t found;
+    bool any = glob(pattern, 0, NULL, &found) == 0;
+    globfree(&found);
+    return any;
+}
+
+Test(resume, a_killed_run_goes_on_to_the_bits_of_one_that_was_not)
+{
+    run_write("run.ini", run_ini);
+    result whole = uninterrupted();
+    static const char *const when[] = { RUNS "checkpoints/epoch=0-step=5", RUNS "checkpoints/epoch=1-step=10", RUNS "checkpoints/epoch=1-step=15",
+                                        RUNS "checkpoints/epoch=2-step=20" };
+    error e = { 0 };
+    for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
+        const char *const arguments[] = { "fit", "run.ini", NULL };
+        outcome o = run_lthost_and_kill(arguments, SIGKILL, when[i]);
+        cr_assert(o.status == 1000 + SIGKILL || o.status == 0, "%d: %s", o.status, o.err);
+        outcome_free(&o);
+        o = RUN("fit", "run.ini", "--resume", "auto");
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        expect_same(&whole, when[i]);
+        file_remove_tree("runs", &e);
+    }
+    free(whole.metrics);
+}
+
+Test(resume, sigterm_and_sigint_leave_a_resume_point_and_say_so)
+{
+    static const struct {
+        int signal, status;
+        const char *word;
+    } signals[] = { { SIGTERM, 143, "SIGTERM" }, { SIGINT, 130, "SIGINT" } };
+    run_write("run.ini", run_ini);
+    result whole = uninterrupted();
+    error e = { 0 };
+    for (size_t i = 0; i < 2; i++) {
+        const char *const arguments[] = { "fit", "run.ini", NULL };
+        outcome o = run_lthost_and_kill(arguments, signals[i].signal, RUNS "checkpoints/epoch=0-step=5");
+        cr_assert_eq(o.status, signals[i].status, "%d: %s", o.status, o.err);
+        cr_expect_not_null(strstr(o.err, signals[i].word), "%s", o.err);
+        outcome_free(&o);
+        o = RUN("fit", "run.ini", "--resume", "auto");
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        expect_same(&whole, signals[i].word);
+        file_remove_tree("runs", &e);
+    }
+    free(whole.metrics);
+}
+
+Test(resume, a_resume_point_in_mid_window_keeps_the_gradients_so_far)
+{
+    run_write("run.ini", run_ini);
+    result whole = uninterrupted();
+    /* No time at all: the run ends after its first batch, of a window of three. */
+    outcome o = RUN("fit", "run.ini", "trainer.max_time=00:00:00:00");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_assert_not_null(strstr(o.err, "max_time"), "%s", o.err);
+    outcome_free(&o);
+    char *state = run_read(RUNS "checkpoints/last/state.json");
+    cr_expect_not_null(strstr(state, "\"micro\": 1"), "one batch of three: %s", state);
+    cr_expect_not_null(strstr(state, "\"accumulated\": true"));
+    free(state);
+    o = RUN("fit", "run.ini", "--resume", "last");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    char model[65];
+    cr_expect_str_eq(run_sha256(MODEL, model), whole.model, "a window that was taken up again in its middle");
+    free(whole.metrics);
+}
+
+Test(resume, training_goes_on_where_a_greater_bound_lets_it)
+{
+    run_write("run.ini", run_ini);
+    result whole = uninterrupted();
+    outcome o = RUN("fit", "run.ini", "trainer.max_steps=7", "scheduler.t_max=24");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", "--resume", "last");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "step 7"), "%s", o.err);
+    outcome_free(&o);
+    char model[65];
+    cr_expect_str_eq(run_sha256(MODEL, model), whole.model, "stopped at step 7 and taken up again");
+    free(whole.metrics);
+}
+
+Test(resume, a_finished_run_says_that_nothing_is_left_to_do)
+{
+    run_write("run.ini", run_ini);
+    outcome o = RUN("fit", "run.ini", "trainer.max_epochs=1");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", "trainer.max_epochs=1", "--resume", "last");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "max_epochs = 1 reached"), "%s", o.err);
+    cr_expect(!exists("runs/run/version_1"), "a resumed run stays in its folder");
+    outcome_free(&o);
+}
+
+Test(resume, auto_begins_anew_where_there_is_nothing_and_last_does_not)
+{
+    run_write("run.ini", run_ini);
+    outcome o = RUN("fit", "run.ini", "--resume", "last", "trainer.max_steps=1");
+    cr_assert_eq(o.status, 1);
+    cr_expect_not_null(strstr(o.err, "has a checkpoint yet"), "%s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", "--resume", "auto", "trainer.max_steps=1");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", "--resume", "nowhere", "trainer.max_steps=1");
+    cr_assert_eq(o.status, 1);
+    cr_expect_not_null(strstr(o.err, "there is no checkpoint 'nowhere'"), "%s", o.err);
+    outcome_free(&o);
+}
+
+Test(resume, the_resolved_run_file_of_a_run_runs_again_and_resolves_to_itself)
+{
+    run_write("run.ini", run_ini);
+    outcome o = RUN("fit", "run.ini", "trainer.max_steps=2");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    char first[65], second[65];
+    o = RUN("fit", RUNS "run.ini");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    cr_expect_str_eq(run_sha256(RUNS "run.ini", first), run_sha256("runs/run/version_1/run.ini", second));
+    char a[65], b[65];
+    cr_expect_str_eq(run_sha256(RUNS "checkpoints/last/model.safetensors", a), run_sha256("runs/run/version_1/checkpoints/last/model.safetensors", b));
+}
