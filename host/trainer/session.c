@@ -23,7 +23,9 @@ static void check_part(session *s, config_section *section, const schema_part *p
 static void check_component(session *s, config_section *section, const kind *k, const lth_options *host)
 {
     const char *id = config_component(s->config, section);
-    const registry_component *known = registry_require(s->registry, k->name, id, section->file, section->line, &s->diagnostics);
+    const config_entry *use = config_take(section, "use");
+    const registry_component *known = registry_require(s->registry, k->name, id, use ? use->file : section->file,
+                                                       use ? use->line : section->line, &s->diagnostics);
     const schema_part parts[2] = { { known ? &known->options : NULL, NULL }, { host, NULL } };
     if (known)
         check_part(s, section, parts, host ? 2 : 1);
@@ -156,8 +158,8 @@ static void read_trainer(session *s)
 {
     config_section *section = config_find(s->config, "trainer");
     const schema_part part = { &trainer_option_table, &s->options };
-    if (schema_fill(s->config, section, "trainer", &part, 1, &s->memory, &s->diagnostics) == LTH_OK)
-        trainer_options_resolve(&s->options, s->config, section, &s->limits, &s->diagnostics);
+    schema_fill(s->config, section, "trainer", &part, 1, &s->memory, &s->diagnostics);
+    trainer_options_resolve(&s->options, s->config, section, &s->limits, &s->diagnostics); /* a wrong value was replaced by its default */
 }
 
 lth_status session_open(session *s, const run_args *args)

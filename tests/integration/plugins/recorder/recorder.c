@@ -3,11 +3,13 @@
 #include "recorder.h"
 
 #include <lthost/nn.h>
+#include <signal.h>
 
 /* ---- Model ---- */
 
 struct recorder {
-    int64_t fail_at, stop_at, skip_at, no_loss_at; /* batch_idx; -1: never */
+    int64_t fail_at, stop_at, skip_at, no_loss_at, crash_at; /* batch_idx; -1: never */
+    bool wrong_shape;                                        /* training_step makes a mistake */
     bool several;                                  /* two optimizers */
     lth_linear layer;
     const lth_host *host;
@@ -18,6 +20,8 @@ static const lth_option model_options[] = {
     LTH_OPTION(struct recorder, stop_at, "-1", "-1..", "on_train_batch_end asks for a stop"),
     LTH_OPTION(struct recorder, skip_at, "-1", "-1..", "on_train_batch_start skips the rest of the epoch"),
     LTH_OPTION(struct recorder, no_loss_at, "-1", "-1..", "training_step returns no loss"),
+    LTH_OPTION(struct recorder, crash_at, "-1", "-1..", "on_train_batch_end crashes"),
+    LTH_OPTION(struct recorder, wrong_shape, "false", NULL, "training_step multiplies what does not fit"),
     LTH_OPTION(struct recorder, several, "false", NULL, "configure two optimizers"),
 };
 
@@ -34,6 +38,8 @@ static lth_status M_on_train_batch_end(void *self, lth_trainer *t)
     say_batch("M.on_train_batch_end", t);
     if (lth_trainer_progress(t).batch_idx == ((struct recorder *)self)->stop_at)
         lth_trainer_stop(t, "the model asked");
+    if (lth_trainer_progress(t).batch_idx == ((struct recorder *)self)->crash_at)
+        raise(SIGSEGV);
     return LTH_OK;
 }
 
@@ -74,6 +80,8 @@ static lth_tensor training_step(void *self, lth_step *step)
     if (lth_batch_idx(step) == m->fail_at)
         return trace->api->fail(trace, __FILE__, __LINE__, "deliberate");
     lth_tensor loss = loss_of(m, step);
+    if (m->wrong_shape)
+        loss = lth_mean(lth_matmul(lth_input(step, "x"), lth_input(step, "x")));
     lth_log(step, "train_loss", lth_step_scalar(step, 1.0), .on_step = 1, .on_epoch = 1);
     return lth_batch_idx(step) == m->no_loss_at ? lth_none() : loss;
 }
