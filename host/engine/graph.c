@@ -196,13 +196,16 @@ uint32_t graph_emit(graph *g, uint32_t op, const uint32_t *operands, uint32_t co
     return info ? emit(g, info, operands, count, attributes, attributes_size, site, e) : LTH_NO_VALUE;
 }
 
-/* x as `dims`, by an EXPAND where it is not so already. */
-static uint32_t expand_to(graph *g, uint32_t x, const lth_attr_dims *dims, uint32_t site, error *e)
+/* An operand of the op as `dims`, by an EXPAND where it is not so already. */
+static uint32_t expand_to(graph *g, const op_info *info, uint32_t x, const lth_attr_dims *dims, uint32_t site, error *e)
 {
     const lth_shape *s = graph_shape(g, x);
     if (s->rank == dims->rank && memcmp(s->dim, dims->dim, sizeof s->dim) == 0)
         return x;
-    return graph_emit(g, LTH_OP_EXPAND, &x, 1, dims, sizeof *dims, site, e);
+    uint32_t wide = graph_emit(g, LTH_OP_EXPAND, &x, 1, dims, sizeof *dims, site, e);
+    if (wide == LTH_NO_VALUE) /* the author did not write an expand */
+        error_prefix(e, "%s: ", info->name);
+    return wide;
 }
 
 /* Widens `out` by the first `rank` dimensions of s, aligned at their ends. False where they do not fit. */
@@ -242,7 +245,7 @@ static uint32_t emit_pointwise(graph *g, const op_info *info, const uint32_t *op
         if (!broadcast_dims(&dims, graph_shape(g, operands[i]), graph_shape(g, operands[i])->rank))
             return do_not_broadcast(g, info, operands, i, e);
     for (uint32_t i = 0; i < count; i++)
-        if ((wide[i] = expand_to(g, operands[i], &dims, site, e)) == LTH_NO_VALUE)
+        if ((wide[i] = expand_to(g, info, operands[i], &dims, site, e)) == LTH_NO_VALUE)
             return LTH_NO_VALUE;
     return emit(g, info, wide, count, attributes, attributes_size, site, e);
 }
@@ -286,7 +289,7 @@ static uint32_t emit_matmul(graph *g, const op_info *info, const uint32_t *opera
         const lth_shape *x = graph_shape(g, operands[i]);
         batch.dim[batch.rank - 2] = x->dim[x->rank - 2];
         batch.dim[batch.rank - 1] = x->dim[x->rank - 1];
-        if ((wide[i] = expand_to(g, operands[i], &batch, site, e)) == LTH_NO_VALUE)
+        if ((wide[i] = expand_to(g, info, operands[i], &batch, site, e)) == LTH_NO_VALUE)
             return LTH_NO_VALUE;
     }
     return graph_emit(g, LTH_OP_MATMUL, wide, 2, attributes, sizeof *attributes, site, e);

@@ -116,7 +116,8 @@ static bool shape_slice(op_shapes *s)
             return op_refuse(s, "axis %d: a step of %lld, at least 1 is needed (lth_flip turns an axis round)", i,
                              (long long)step);
         if (length < 0)
-            return op_refuse(s, "axis %d: the slice ends %lld before its start at %lld", i, -(long long)length, (long long)start);
+            return op_refuse(s, "axis %d: a length of %lld, the slice ends before its start at %lld", i, (long long)length,
+                             (long long)start);
         bool over = length > 0 && (__builtin_mul_overflow(length - 1, step, &last) ||
                                    __builtin_add_overflow(last, start, &last) || last >= to.dim[i]);
         if (start < 0 || start > to.dim[i] || over)

@@ -217,7 +217,7 @@ Test(shapes, moves_say_what_does_not_fit)
     refuses(CALL(LTH_OP_SLICE, 1, { F32(8) }, .attributes.slice = { { 3 }, { 4 }, { 2 } }),
             "slice: axis 0: 4 elements from 3 in steps of 2 reach beyond its 8");
     refuses(CALL(LTH_OP_SLICE, 1, { F32(8) }, .attributes.slice = { { 5 }, { -2 }, { 1 } }),
-            "slice: axis 0: the slice ends 2 before its start at 5");
+            "slice: axis 0: a length of -2, the slice ends before its start at 5");
     refuses(CALL(LTH_OP_SLICE, 1, { F32(8) }, .attributes.slice = { { 0 }, { 8 }, { 0 } }),
             "slice: axis 0: a step of 0, at least 1 is needed (lth_flip turns an axis round)");
     refuses(CALL(LTH_OP_SLICE, 1, { F32(8) }, .attributes.slice = { { 1 }, { INT64_MAX }, { INT64_MAX } }),
