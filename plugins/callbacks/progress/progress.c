@@ -75,31 +75,33 @@ static void put_duration(text *t, double seconds)
         put(t, "%lld:%02lld", s / 60, s % 60);
 }
 
-static void put_bar(text *t, int64_t done, int64_t count)
+static void put_bar(text *t, int64_t done, int64_t count, int width)
 {
     char bar[BAR_WIDTH + 1];
-    int filled = (int)(BAR_WIDTH * done / count);
-    for (int i = 0; i < BAR_WIDTH; i++)
+    int filled = (int)(width * done / count);
+    for (int i = 0; i < width; i++)
         bar[i] = i < filled ? '=' : i == filled ? '>' : ' ';
-    bar[BAR_WIDTH] = 0;
+    bar[width] = 0;
     put(t, " [%s]", bar);
 }
 
+/* Those that fit as a whole. */
 static void put_metrics(text *t, lth_trainer *trainer)
 {
     const lth_metric *metrics;
     uint32_t count = trainer->api->metrics(trainer, &metrics);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
+        size_t before = t->size;
         if (metrics[i].flags & LTH_METRIC_PROG_BAR)
             put(t, "  %s %.4g", metrics[i].name, metrics[i].value);
+        if (t->size + 1 >= t->limit)
+            t->at[t->size = before] = 0;
+    }
 }
 
-/* Where training stands. done: batches of the epoch. */
-static void describe_training(const struct progress *s, lth_trainer *t, const lth_progress *p, int64_t done, bool bar, text *out)
+/* What stands behind the bar. done: batches of the epoch. */
+static void describe_rest(const struct progress *s, lth_trainer *t, const lth_progress *p, int64_t done, text *out)
 {
-    put(out, p->max_epochs > 0 ? "epoch %lld/%lld" : "epoch %lld", (long long)p->current_epoch + 1, (long long)p->max_epochs);
-    if (bar && p->num_batches > 0)
-        put_bar(out, done, p->num_batches);
     put(out, p->num_batches > 0 ? " %lld/%lld" : " %lld", (long long)done, (long long)p->num_batches);
     double seconds = now() - s->began;
     int64_t steps = p->global_step - s->first_step;
@@ -115,6 +117,20 @@ static void describe_training(const struct progress *s, lth_trainer *t, const lt
     put_metrics(out, t);
 }
 
+/* Where training stands, in at most `limit` bytes; a bar where there is room for it. */
+static text describe_training(const struct progress *s, lth_trainer *t, const lth_progress *p, size_t limit, bool bar)
+{
+    text line = new_text(limit);
+    put(&line, p->max_epochs > 0 ? "epoch %lld/%lld" : "epoch %lld", (long long)p->current_epoch + 1, (long long)p->max_epochs);
+    text rest = new_text(line.limit - line.size);
+    describe_rest(s, t, p, p->batch_idx + 1, &rest);
+    int room = (int)(line.limit - line.size - rest.size) - 4; /* a blank, the brackets and the NUL */
+    if (bar && p->num_batches > 0 && room >= BAR_WIDTH / 4)
+        put_bar(&line, p->batch_idx + 1, p->num_batches, room < BAR_WIDTH ? room : BAR_WIDTH);
+    put(&line, "%s", rest.at);
+    return line;
+}
+
 /* ---- Training ---- */
 
 static bool redraw_is_due(struct progress *s)
@@ -128,9 +144,7 @@ static bool redraw_is_due(struct progress *s)
 
 static void draw_training(struct progress *s, lth_trainer *t, const lth_progress *p)
 {
-    int32_t width = t->api->terminal_width(t);
-    text line = new_text(width > 0 ? (size_t)width : 0); /* with its NUL: one column stays free */
-    describe_training(s, t, p, p->batch_idx + 1, width >= 60, &line);
+    text line = describe_training(s, t, p, (size_t)t->api->terminal_width(t), true); /* with its NUL: one column stays free */
     t->api->status_line(t, line.at);
 }
 
@@ -173,8 +187,7 @@ static lth_status on_train_batch_end(void *self, lth_trainer *t)
     if (s->terminal) {
         draw_training(s, t, &p);
     } else if (!p.is_last_batch && line_is_due(s, &p)) { /* the epoch's end has newer metrics to tell */
-        s->last = new_text(0);
-        describe_training(s, t, &p, p.batch_idx + 1, false, &s->last);
+        s->last = describe_training(s, t, &p, 0, false);
         print_last(s, t);
     }
     return LTH_OK;
@@ -184,8 +197,7 @@ static lth_status on_train_epoch_end(void *self, lth_trainer *t)
 {
     struct progress *s = self;
     lth_progress p = lth_trainer_progress(t);
-    s->last = new_text(0);
-    describe_training(s, t, &p, p.batch_idx + 1, false, &s->last);
+    s->last = describe_training(s, t, &p, 0, false);
     if (s->terminal && redraw_is_due(s))
         draw_training(s, t, &p);
     else if (!s->terminal && line_is_due(s, &p))
@@ -219,7 +231,7 @@ static lth_status on_evaluation_batch_end(void *self, lth_trainer *t)
     text line = new_text((size_t)t->api->terminal_width(t));
     put(&line, "%s", words[p.sanity_checking ? LTH_STAGE_SANITY : p.stage <= LTH_STAGE_SANITY ? p.stage : LTH_STAGE_VALIDATE]);
     if (p.num_batches > 0)
-        put_bar(&line, p.batch_idx + 1, p.num_batches);
+        put_bar(&line, p.batch_idx + 1, p.num_batches, BAR_WIDTH);
     put(&line, p.num_batches > 0 ? " %lld/%lld" : " %lld", (long long)p.batch_idx + 1, (long long)p.num_batches);
     t->api->status_line(t, line.at);
     return LTH_OK;

@@ -179,7 +179,7 @@ static lth_status load_files(struct csv *c)
     };
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (*files[i].path && frame_read(files[i].frame, &c->roles, files[i].path, files[i].kind, message, sizeof message))
-            return lth_fail(c->host, LTH_IO, "%s", message);
+            return lth_fail(c->host, LTH_INVALID, "%s", message); /* not LTH_IO: nothing is prepared that could yet come */
     lth_status status = split_rows(c);
     if (!status && strcmp(c->normalise, "standard") == 0)
         normalise(c);

@@ -95,20 +95,20 @@ static lth_status read_file(struct digits *d)
     snprintf(path, sizeof path, "%s/digits.csv.gz", d->host->api->plugin_dir(d->host));
     gzFile file = gzopen(path, "rb");
     if (!file)
-        return lth_fail(d->host, LTH_IO, "cannot open %s, which belongs to the plugin", path);
+        return lth_fail(d->host, LTH_ERROR, "cannot open %s, which belongs to the plugin", path);
     lth_status status = LTH_OK;
     while (!status && gzgets(file, line, sizeof line)) {
         if (!make_room(d))
             status = lth_fail(d->host, LTH_NO_MEMORY, "no memory for the digits");
         else if (!read_row(line, d->x + d->count * PIXELS, d->y + d->count))
-            status = lth_fail(d->host, LTH_IO, "%s:%lld: not 64 pixels and a digit", path, (long long)d->count + 1);
+            status = lth_fail(d->host, LTH_ERROR, "%s:%lld: not 64 pixels and a digit", path, (long long)d->count + 1);
         else
             d->count++;
     }
     int fault = Z_OK;
     const char *reason = gzerror(file, &fault);
     if (!status && (fault != Z_OK || d->count == 0))
-        status = lth_fail(d->host, LTH_IO, "cannot read %s: %s", path, *reason ? reason : "it is empty");
+        status = lth_fail(d->host, LTH_ERROR, "cannot read %s: %s", path, *reason ? reason : "it is empty");
     gzclose(file);
     return status;
 }

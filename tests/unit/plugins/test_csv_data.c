@@ -146,7 +146,7 @@ Test(csv_data, a_gzip_file_that_was_cut_off_is_refused)
     gzclose(file);
     cr_assert_eq(truncate(path, 40), 0);
     plugin_must_begin(&p);
-    cr_assert_eq(offer_take(&o, &p), LTH_IO);
+    cr_assert_eq(offer_take(&o, &p), LTH_INVALID);
     cr_assert(strstr(p.message, path), "%s", p.message);
 }
 
@@ -189,7 +189,7 @@ Test(csv_data, what_is_wrong_is_told_with_its_place)
         plugin_open(&p, "csv_data", "datamodule/1", "csv");
         plugin_set(&p, "path", path);
         plugin_set(&p, "target", cases[i].target);
-        cr_assert_eq(take(cases[i].text), LTH_IO, "%s", cases[i].says);
+        cr_assert_eq(take(cases[i].text), LTH_INVALID, "%s", cases[i].says);
         cr_assert(strstr(p.message, cases[i].says), "'%s' is said instead of '%s'", p.message, cases[i].says);
     }
 }
@@ -198,6 +198,6 @@ Test(csv_data, a_missing_file_is_named)
 {
     plugin_set(&p, "target", "y");
     plugin_must_begin(&p);
-    cr_assert_eq(offer_take(&o, &p), LTH_IO);
+    cr_assert_eq(offer_take(&o, &p), LTH_INVALID);
     cr_assert(strstr(p.message, path) && strstr(p.message, "No such file"), "%s", p.message);
 }

@@ -101,7 +101,7 @@ Test(digits, a_file_that_is_gone_is_named)
     plugin_open(&p, "digits", "datamodule/1", "digits");
     strcpy(p.dir, "/nowhere");
     plugin_must_begin(&p);
-    cr_assert_eq(offer_take(&o, &p), LTH_IO);
+    cr_assert_eq(offer_take(&o, &p), LTH_ERROR);
     cr_assert(strstr(p.message, "/nowhere/digits.csv.gz"), "%s", p.message);
     plugin_close(&p);
 }
