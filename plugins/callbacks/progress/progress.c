@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { LINE_SIZE = 512, BAR_WIDTH = 20 };
+enum { LINE_SIZE = 512, BAR_WIDTH = 20, BAR_LEAST = 8 };
 
 typedef struct text { char at[LINE_SIZE]; size_t size, limit; } text;
 
@@ -122,11 +122,12 @@ static text describe_training(const struct progress *s, lth_trainer *t, const lt
 {
     text line = new_text(limit);
     put(&line, p->max_epochs > 0 ? "epoch %lld/%lld" : "epoch %lld", (long long)p->current_epoch + 1, (long long)p->max_epochs);
-    text rest = new_text(line.limit - line.size);
+    bar = bar && p->num_batches > 0 && line.limit >= 60;
+    text rest = new_text(line.limit - line.size - (bar ? BAR_LEAST + 3 : 0)); /* a blank and the brackets */
     describe_rest(s, t, p, p->batch_idx + 1, &rest);
-    int room = (int)(line.limit - line.size - rest.size) - 4; /* a blank, the brackets and the NUL */
-    if (bar && p->num_batches > 0 && room >= BAR_WIDTH / 4)
-        put_bar(&line, p->batch_idx + 1, p->num_batches, room < BAR_WIDTH ? room : BAR_WIDTH);
+    int room = (int)(line.limit - line.size - rest.size) - 4;
+    if (bar)
+        put_bar(&line, p->batch_idx + 1, p->num_batches, room < BAR_WIDTH ? BAR_LEAST : BAR_WIDTH);
     put(&line, "%s", rest.at);
     return line;
 }
