@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- The optimizer ---- */
 
@@ -84,7 +85,7 @@ void rig_open(rig *r, const rig_setup *s)
     static const rig_setup plain = { 0 };
     s = s ? s : &plain;
     memset(r, 0, sizeof *r);
-    bench_open(&r->bench, "reference");
+    bench_open(&r->bench, s->accelerator ? s->accelerator : "reference");
     r->options = (engine_options){ .accelerator = s->check_only ? NULL : r->bench.accelerator, .accelerator_self = r->bench.self,
                                    .floating = s->floating ? s->floating : LTH_F32, .eager = s->eager, .no_fusion = s->no_fusion, .strategy = s->strategy,
                                    .seed = 7, .print = print, .print_context = r };
@@ -99,6 +100,13 @@ void rig_open(rig *r, const rig_setup *s)
             r->x[i * RIG_IN + k] = (float)bench_random_real(&random, -1, 1);
         r->y[i] = r->x[i * RIG_IN] - 2 * r->x[i * RIG_IN + 1] + 0.5f;
     }
+}
+
+bool rig_has(const char *accelerator)
+{
+    char path[1000];
+    snprintf(path, sizeof path, "%s/%s/%s.so", LTHOST_TEST_PLUGINS, accelerator, accelerator);
+    return access(path, R_OK) == 0;
 }
 
 void rig_close(rig *r)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A small model on the reference accelerator, driven through engine.h as the trainer drives it. */
+ * A small model on an accelerator, driven through engine.h as the trainer drives it. */
 #ifndef TEST_ENGINE_FIXTURE_H
 #define TEST_ENGINE_FIXTURE_H
 
@@ -31,8 +31,9 @@ typedef struct rig {
     uint64_t ticket;
 } rig;
 
-/* What goes into rig_open; zero: F32, flat, one optimizer with one group, no accumulators. */
+/* What goes into rig_open; zero: the reference accelerator, F32, flat, one optimizer with one group, no accumulators. */
 typedef struct rig_setup {
+    const char *accelerator;
     lth_dtype floating;
     const lth_optimizer *rule;
     const lth_strategy *strategy;
@@ -42,6 +43,8 @@ typedef struct rig_setup {
 } rig_setup;
 void rig_open(rig *r, const rig_setup *s);
 void rig_close(rig *r);
+/* Whether an accelerator was built here. */
+bool rig_has(const char *accelerator);
 
 /* What a step does; zero: a plain training step with an update. */
 typedef struct rig_recipe {

@@ -58,21 +58,41 @@ Test(engine_steps, a_collision_of_hashes_never_runs_a_wrong_plan)
     rig_close(b);
 }
 
-Test(engine_steps, eager_is_bit_equal_to_the_plan)
+/* Runs the same steps in both ways. */
+static void compare_eager(const char *accelerator, lth_dtype floating)
 {
-    const lth_dtype types[] = { LTH_F32, LTH_F64 };
-    for (int k = 0; k < 2; k++) {
-        rig a, b;
-        rig_open(&a, &(rig_setup){ .no_fusion = true, .floating = types[k], .accumulate = true });
-        rig_open(&b, &(rig_setup){ .eager = true, .floating = types[k], .accumulate = true });
-        rig_recipe recipes[] = { { .clip_norm = 0.3, .guard = true, .count_seen = true }, { .accumulate = true, .divisor = 2 },
-                                 { .add_accumulated = true, .divisor = 2, .clip_value = 0.01 }, { .evaluate = true } };
-        for (int i = 0; i < 8; i++)
-            cr_assert_eq(rig_train(&a, &recipes[i % 4]), rig_train(&b, &recipes[i % 4]), "step %d", i);
-        cr_assert_eq(rig_state_hash(&a), rig_state_hash(&b));
-        rig_close(&a);
-        rig_close(&b);
-    }
+    rig a, b;
+    rig_open(&a, &(rig_setup){ .accelerator = accelerator, .no_fusion = true, .floating = floating, .accumulate = true });
+    rig_open(&b, &(rig_setup){ .accelerator = accelerator, .eager = true, .floating = floating, .accumulate = true });
+    const rig_recipe recipes[] = { { .clip_norm = 0.3, .guard = true, .count_seen = true }, { .accumulate = true, .divisor = 2 },
+                                   { .add_accumulated = true, .divisor = 2, .clip_value = 0.01 }, { .evaluate = true } };
+    for (int i = 0; i < 8; i++)
+        cr_assert_eq(rig_train(&a, &recipes[i % 4]), rig_train(&b, &recipes[i % 4]), "%s, step %d", accelerator, i);
+    cr_assert_eq(rig_state_hash(&a), rig_state_hash(&b), "%s", accelerator);
+    rig_close(&a);
+    rig_close(&b);
+}
+
+Test(engine_steps, eager_is_bit_equal_to_the_unfused_plan)
+{
+    compare_eager("reference", LTH_F32);
+    compare_eager("reference", LTH_F64);
+    if (rig_has("cpu"))
+        compare_eager("cpu", LTH_F32);
+}
+
+Test(engine_steps, a_fused_plan_computes_what_the_reference_does)
+{
+    if (!rig_has("cpu"))
+        cr_skip_test("the accelerator cpu was not built");
+    rig a, b;
+    rig_open(&a, &(rig_setup){ .floating = LTH_F64 });
+    rig_open(&b, &(rig_setup){ .accelerator = "cpu" });
+    for (int i = 0; i < 10; i++)
+        near(rig_train(&b, &(rig_recipe){ .guard = true, .clip_norm = 1 }), rig_train(&a, &(rig_recipe){ .guard = true, .clip_norm = 1 }),
+             1e-5, "loss");
+    rig_close(&a);
+    rig_close(&b);
 }
 
 Test(engine_steps, a_rule_for_each_parameter_gives_the_bits_of_the_flat_one)
