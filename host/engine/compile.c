@@ -27,8 +27,8 @@ static void name_unsupported(engine *g, const graph *in, error *e)
         if (supports(g, n->op, dtype))
             continue;
         const lth_site *s = &in->sites[n->site];
-        error_set(e, LTH_UNSUPPORTED, "%s:%u: accelerator '%s' does not run %s on %s", s->file, s->line, g->options.accelerator->id,
-                  info->name, lth_dtype_name(dtype));
+        error_set(e, LTH_UNSUPPORTED, "%s:%u: accelerator '%s' does not run %s on %s", s->file, s->line,
+                  g->options.accelerator->id, info->name, lth_dtype_name(dtype));
     }
 }
 
@@ -105,7 +105,8 @@ static bool make_graph(engine *g, plan *p, constants *c, error *e)
     }
     graph_free(&expanded);
     free(places);
-    return ok && apply(g, p, pass_simplify, out, c, e) && apply(g, p, pass_decompose, out, c, e) && apply(g, p, pass_simplify, out, c, e);
+    return ok && apply(g, p, pass_simplify, out, c, e) && apply(g, p, pass_decompose, out, c, e) &&
+           apply(g, p, pass_simplify, out, c, e);
 }
 
 static void lay_out_outputs(plan *p)

@@ -90,7 +90,9 @@ void describe_cause(engine *g, const plan *p)
         str_printf(&g->cause, p->segment ? "first value read in %s" : "first step of %s", p->hook);
     else if (most == p->record.node_count && most == nearest->record.node_count)
         str_printf(&g->cause, p->training != nearest->training ? "%s is %s" : "%s reads values at other places%s", p->hook,
-                   p->training == nearest->training ? "" : p->training ? "a training step now" : "no training step now");
+                   p->training == nearest->training ? ""
+                   : p->training                    ? "a training step now"
+                                                    : "no training step now");
     else
         tell_difference(g, &p->record, &nearest->record, most);
 }
@@ -168,7 +170,8 @@ static void describe_totals(const plan *p, str *text)
         str_printf(text, "%s: %u ops, run one by one (eager)\n", p->hook, p->graph.node_count);
         return;
     }
-    str_printf(text, "%s: %u ops in %u kernels (%u ops share one), ", p->hook, p->graph.node_count, i->kernel_count, i->fused_nodes);
+    str_printf(text, "%s: %u ops in %u kernels (%u ops share one), ", p->hook, p->graph.node_count, i->kernel_count,
+               i->fused_nodes);
     amount(text, i->flops, "FLOP");
     str_append(text, ", ");
     amount(text, (double)i->bytes_moved, "B");

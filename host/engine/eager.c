@@ -18,9 +18,9 @@ typedef struct eager_op {
 } eager_op;
 
 typedef struct eager_program {
-    const graph *graph; /* the plan's */
-    eager_op **ops;     /* by node; NULL for INPUT and OUTPUT, which move no data of their own */
-    void **values;      /* by value; of INPUT nodes: what is bound */
+    const graph *graph;  /* the plan's */
+    eager_op **ops;      /* by node; NULL for INPUT and OUTPUT, which move no data of their own */
+    void **values;       /* by value; of INPUT nodes: what is bound */
     const void **inputs; /* scratch: operands of a node */
     void **outputs;
 } eager_program;
@@ -72,7 +72,7 @@ static eager_op *make_op(engine *g, graph *one, uint64_t key, error *e)
         return NULL;
     }
     eager_op *op = memory_new(sizeof *op);
-    *op = (eager_op){ *one, key, compiled, 0 };
+    *op = (eager_op) { *one, key, compiled, 0 };
     graph_init(one);
     g->eager_ops = memory_grow(g->eager_ops, &g->eager_op_capacity, g->eager_op_count + 1, sizeof *g->eager_ops);
     g->eager_ops[g->eager_op_count++] = op;

@@ -100,7 +100,8 @@ static lth_tensor no_field(engine *g, const char *name, const char *file, uint32
     str list = { 0 };
     for (uint32_t i = 0; i < g->step.args.field_count; i++)
         str_printf(&list, "%s'%s'", i ? ", " : "", g->step.args.fields[i].name);
-    lth_tensor poison = trace_fail(&g->trace, file, line, "the batch has no field '%s'; it has %s", name, list.length ? str_text(&list) : "none");
+    lth_tensor poison =
+        trace_fail(&g->trace, file, line, "the batch has no field '%s'; it has %s", name, list.length ? str_text(&list) : "none");
     str_free(&list);
     return poison;
 }
@@ -177,7 +178,8 @@ static engine_ring_entry *prepare_outputs(engine *g, const plan *p, error *e)
         r->memory = aligned_alloc(64, p->output_bytes);
         r->memory_capacity = r->memory ? p->output_bytes : 0;
         if (!r->memory) {
-            error_set(e, LTH_NO_MEMORY, "no memory for the outputs of %s (%llu bytes)", p->hook, (unsigned long long)p->output_bytes);
+            error_set(e, LTH_NO_MEMORY, "no memory for the outputs of %s (%llu bytes)", p->hook,
+                      (unsigned long long)p->output_bytes);
             return NULL;
         }
     }
@@ -210,7 +212,7 @@ lth_status engine_end(engine *g, uint64_t *ticket, error *e)
     e = e ? e : &local;
     if (!t->recording)
         return error_set(e, LTH_INVALID, "no step is being recorded");
-    lth_status status = t->error.status ? error_set(e, t->error.status, "%s", t->error.text)
+    lth_status status = t->error.status                           ? error_set(e, t->error.status, "%s", t->error.text)
                         : g->step.args.mode == ENGINE_RECORD_ONLY ? expand_only(g, e)
                                                                   : run_step(g, ticket, e);
     t->recording = false;

@@ -52,7 +52,12 @@ lth_status engine_add_group(engine *g, int32_t optimizer, void *self, const uint
 /* Makes the arenas and fills them with initial values. accumulate: gradient accumulators are wanted. */
 lth_status engine_allocate(engine *g, bool accumulate, error *e);
 
-typedef enum engine_tensor_kind { ENGINE_PARAMETER, ENGINE_BUFFER, ENGINE_OPTIMIZER_STATE, ENGINE_ACCUMULATOR } engine_tensor_kind;
+typedef enum engine_tensor_kind {
+    ENGINE_PARAMETER,
+    ENGINE_BUFFER,
+    ENGINE_OPTIMIZER_STATE,
+    ENGINE_ACCUMULATOR
+} engine_tensor_kind;
 typedef struct engine_tensor {
     const char *name; /* "fc1.weight"; "adamw/fc1.weight/exp_avg"; "adamw/group0/step"; "adamw/fc1.weight/accumulated" */
     engine_tensor_kind kind;
@@ -69,7 +74,7 @@ lth_status engine_tensor_set(engine *g, uint32_t index, const void *data, error 
 
 typedef struct engine_field {
     const char *name;
-    lth_shape shape; /* with the batch axis */
+    lth_shape shape;  /* with the batch axis */
     const void *data; /* NULL while only recording */
 } engine_field;
 
@@ -79,7 +84,7 @@ typedef struct engine_field {
 typedef enum engine_run_mode { ENGINE_RUN, ENGINE_RECORD_ONLY } engine_run_mode;
 
 typedef struct engine_step_args {
-    const char *hook; /* "training_step": for messages and the count of plans */
+    const char *hook;           /* "training_step": for messages and the count of plans */
     const engine_field *fields; /* borrowed until engine_end */
     uint32_t field_count;
     bool training;
@@ -97,22 +102,25 @@ uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line)
 /* Symbolic gradients of loss for all parameters of the optimizer, group by group; *out lives until engine_end. A parameter
  * that is not on a path from the loss has zeros: its update is that of a zero gradient (weight decay and momentum go on),
  * where PyTorch would skip a parameter whose grad is None. */
-lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count, const char *file, uint32_t line);
+lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count,
+                            const char *file, uint32_t line);
 
 typedef struct engine_update_args {
-    double divisor;      /* gradients are divided by it first (accumulate_grad_batches); 1, or 0: not recorded */
+    double divisor;       /* gradients are divided by it first (accumulate_grad_batches); 1, or 0: not recorded */
     bool add_accumulated; /* what engine_accumulate left is added */
-    bool guard;          /* a non-finite gradient fails the step (in engine_accumulate, too) */
-    double clip_norm;    /* > 0: over all of the optimizer's gradients, as torch.nn.utils.clip_grad_norm_ */
-    double clip_value;   /* > 0: each element into [-v, v], after clip_norm */
+    bool guard;           /* a non-finite gradient fails the step (in engine_accumulate, too) */
+    double clip_norm;     /* > 0: over all of the optimizer's gradients, as torch.nn.utils.clip_grad_norm_ */
+    double clip_value;    /* > 0: each element into [-v, v], after clip_norm */
 } engine_update_args;
 /* gradients: one a parameter, in the order of engine_gradients. In two halves, so that hooks can look at the sums between:
  * engine_total gives gradients / divisor + accumulated (symbolic; the same array type), engine_update clips and updates. */
-lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const lth_tensor **out,
-                        const char *file, uint32_t line);
-lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals, const engine_update_args *args, const char *file, uint32_t line);
+lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args,
+                        const lth_tensor **out, const char *file, uint32_t line);
+lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals, const engine_update_args *args, const char *file,
+                         uint32_t line);
 /* The accumulators become (add_accumulated ? accumulators : 0) + gradients / divisor. */
-lth_status engine_accumulate(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const char *file, uint32_t line);
+lth_status engine_accumulate(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args,
+                             const char *file, uint32_t line);
 
 /* Finds or compiles the plan of what was recorded, and runs it. On an error nothing of the step was committed, and the
  * message names op, file and line. LTH_CHECK: a check failed (non-finite gradient: the step was run again, node by node, to

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t expand_emit(expansion *x, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size, uint32_t site)
+uint32_t expand_emit(expansion *x, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size,
+                     uint32_t site)
 {
     for (uint32_t i = 0; i < count; i++)
         if (operands[i] == LTH_NO_VALUE)
@@ -42,7 +43,7 @@ void expand_write(expansion *x, state_place place, const lth_shape *shape, uint3
         x->assigns = memory_grow(x->assigns, &x->assign_capacity, x->assign_count + 1, sizeof *x->assigns);
         a = &x->assigns[x->assign_count++];
     }
-    *a = (expand_assign){ place, *shape, value, site };
+    *a = (expand_assign) { place, *shape, value, site };
 }
 
 /* ---- Groups as vectors ---- */
@@ -50,7 +51,7 @@ void expand_write(expansion *x, state_place place, const lth_shape *shape, uint3
 static void remember_flat(expansion *x, const state_group *group, const uint32_t *values, uint32_t flat)
 {
     x->flats = memory_grow(x->flats, &x->flat_capacity, x->flat_count + 1, sizeof *x->flats);
-    x->flats[x->flat_count++] = (expand_flat){ group, arena_copy(&x->memory, values, group->count * sizeof *values), flat };
+    x->flats[x->flat_count++] = (expand_flat) { group, arena_copy(&x->memory, values, group->count * sizeof *values), flat };
 }
 
 /* Whether the values are the group's parameters as the step found them: then the vector is a slice of the arena. */
@@ -162,7 +163,7 @@ static bool expand_buffer_assign(expansion *x, const lth_node *n, uint32_t site)
 {
     const lth_attr_state *at = (const void *)(x->record->attributes + n->attributes);
     uint32_t old = x->record->operands[n->first_operand];
-    expand_write(x, (state_place){ at->arena, 0, at->offset }, graph_shape(x->record, old), x->map[old], site);
+    expand_write(x, (state_place) { at->arena, 0, at->offset }, graph_shape(x->record, old), x->map[old], site);
     return true;
 }
 
@@ -171,13 +172,20 @@ static bool expand_node(expansion *x, const lth_node *n)
     const lth_site *s = &x->record->sites[n->site];
     uint32_t site = graph_site(x->out, s->file, s->line);
     switch (n->op) {
-    case LTH_OP_GRAD: return expand_grad(x, n, site);
-    case LTH_OP_UPDATE: return expand_update(x, n, site);
-    case LTH_OP_ASSIGN: return expand_buffer_assign(x, n, site);
-    case TRACE_OP_TOTAL: return expand_total(x, n, site);
-    case TRACE_OP_CLIP: return expand_clip(x, n, site);
-    case TRACE_OP_ACCUMULATE: return expand_accumulate(x, n, site);
-    default: return copy_node(x, n, site);
+    case LTH_OP_GRAD:
+        return expand_grad(x, n, site);
+    case LTH_OP_UPDATE:
+        return expand_update(x, n, site);
+    case LTH_OP_ASSIGN:
+        return expand_buffer_assign(x, n, site);
+    case TRACE_OP_TOTAL:
+        return expand_total(x, n, site);
+    case TRACE_OP_CLIP:
+        return expand_clip(x, n, site);
+    case TRACE_OP_ACCUMULATE:
+        return expand_accumulate(x, n, site);
+    default:
+        return copy_node(x, n, site);
     }
 }
 

@@ -27,7 +27,7 @@ typedef struct expansion {
     const graph *record;
     graph *out;
     constants *constants;
-    uint32_t *map; /* a value of the record -> its value in out */
+    uint32_t *map;          /* a value of the record -> its value in out */
     expand_assign *assigns; /* the newest content of each slice that was written */
     size_t assign_count, assign_capacity;
     expand_flat *flats;
@@ -55,6 +55,7 @@ bool expand_accumulate(expansion *x, const lth_node *n, uint32_t site);
 bool expand_update(expansion *x, const lth_node *n, uint32_t site);
 
 /* Emission with the place put in front of a message. */
-uint32_t expand_emit(expansion *x, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size, uint32_t site);
+uint32_t expand_emit(expansion *x, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size,
+                     uint32_t site);
 
 #endif

@@ -9,7 +9,8 @@ int32_t engine_add_optimizer(engine *g, const lth_optimizer *rule, const char *n
 {
     state *s = &g->state;
     if (!s->configured || s->allocated) {
-        error_set(e, LTH_INVALID, "optimizer '%s': optimizers are added after the model is configured and before state is allocated", name);
+        error_set(e, LTH_INVALID,
+                  "optimizer '%s': optimizers are added after the model is configured and before state is allocated", name);
         return -1;
     }
     if (!rule->update) {
@@ -22,7 +23,7 @@ int32_t engine_add_optimizer(engine *g, const lth_optimizer *rule, const char *n
             return -1;
         }
     s->optimizers = memory_grow(s->optimizers, &s->optimizer_capacity, s->optimizer_count + 1, sizeof *s->optimizers);
-    s->optimizers[s->optimizer_count] = (state_optimizer){ .rule = rule, .name = arena_copy_text(&s->names, name) };
+    s->optimizers[s->optimizer_count] = (state_optimizer) { .rule = rule, .name = arena_copy_text(&s->names, name) };
     return (int32_t)s->optimizer_count++;
 }
 
@@ -43,18 +44,26 @@ static lth_slot declare(lth_optimizer_setup *h, const char *name, double initial
     for (size_t i = 0; i < group->slot_count; i++)
         if (strcmp(group->slots[i].name, name) == 0) {
             error_set(s->error, LTH_INVALID, "optimizer '%s' declares the state '%s' twice", s->optimizer->name, name);
-            return (lth_slot){ 0, 0 };
+            return (lth_slot) { 0, 0 };
         }
     group->slots = memory_grow(group->slots, &group->slot_capacity, group->slot_count + 1, sizeof *group->slots);
-    group->slots[group->slot_count++] = (state_slot){ arena_copy_text(&s->state->names, name), initial, is_number, { 0 } };
-    return (lth_slot){ (uint32_t)group->slot_count, 0 };
+    group->slots[group->slot_count++] = (state_slot) { arena_copy_text(&s->state->names, name), initial, is_number, { 0 } };
+    return (lth_slot) { (uint32_t)group->slot_count, 0 };
 }
 
-static lth_slot declare_state(lth_optimizer_setup *h, const char *name, double initial) { return declare(h, name, initial, false); }
-static lth_slot declare_number(lth_optimizer_setup *h, const char *name, double initial) { return declare(h, name, initial, true); }
+static lth_slot declare_state(lth_optimizer_setup *h, const char *name, double initial)
+{
+    return declare(h, name, initial, false);
+}
+static lth_slot declare_number(lth_optimizer_setup *h, const char *name, double initial)
+{
+    return declare(h, name, initial, true);
+}
 
 static const lth_optimizer_setup_api api = {
-    .struct_size = sizeof(lth_optimizer_setup_api), .state = declare_state, .number = declare_number,
+    .struct_size = sizeof(lth_optimizer_setup_api),
+    .state = declare_state,
+    .number = declare_number,
 };
 
 /* ---- A group ---- */
@@ -77,7 +86,7 @@ static void list_hypers(state *s, const lth_optimizer *rule, state_group *group)
             int64_t count = list ? ((const lth_float_list *)((const char *)group->self + o->offset))->count : 1;
             for (int64_t k = 0; k < count; k++, n++)
                 if (pass == 1)
-                    group->hypers[n] = (state_hyper){ o->offset, (uint32_t)k, list };
+                    group->hypers[n] = (state_hyper) { o->offset, (uint32_t)k, list };
         }
         if (pass == 0)
             group->hypers = arena_array(&s->names, n, sizeof *group->hypers);
@@ -105,8 +114,8 @@ static bool claim(state *s, uint32_t id, int32_t optimizer, int32_t group, error
         return false;
     }
     if (p->optimizer >= 0) {
-        error_set(e, LTH_INVALID, "parameter '%s' is in two groups: group %d of optimizer '%s' and group %d of optimizer '%s'", p->name,
-                  (int)p->group, s->optimizers[p->optimizer].name, (int)group, name);
+        error_set(e, LTH_INVALID, "parameter '%s' is in two groups: group %d of optimizer '%s' and group %d of optimizer '%s'",
+                  p->name, (int)p->group, s->optimizers[p->optimizer].name, (int)group, name);
         return false;
     }
     p->optimizer = optimizer;

@@ -19,14 +19,30 @@ static uint16_t bf16_of(float x)
 static void put(void *out, lth_dtype dtype, int64_t i, double value)
 {
     switch (dtype) {
-    case LTH_F32: ((float *)out)[i] = (float)value; break;
-    case LTH_F64: ((double *)out)[i] = value; break;
-    case LTH_BF16: ((uint16_t *)out)[i] = bf16_of((float)value); break;
-    case LTH_I64: ((int64_t *)out)[i] = (int64_t)value; break;
-    case LTH_I32: ((int32_t *)out)[i] = (int32_t)value; break;
-    case LTH_I8: ((int8_t *)out)[i] = (int8_t)value; break;
-    case LTH_BOOL: ((uint8_t *)out)[i] = value != 0; break;
-    default: ((uint8_t *)out)[i] = (uint8_t)value; break;
+    case LTH_F32:
+        ((float *)out)[i] = (float)value;
+        break;
+    case LTH_F64:
+        ((double *)out)[i] = value;
+        break;
+    case LTH_BF16:
+        ((uint16_t *)out)[i] = bf16_of((float)value);
+        break;
+    case LTH_I64:
+        ((int64_t *)out)[i] = (int64_t)value;
+        break;
+    case LTH_I32:
+        ((int32_t *)out)[i] = (int32_t)value;
+        break;
+    case LTH_I8:
+        ((int8_t *)out)[i] = (int8_t)value;
+        break;
+    case LTH_BOOL:
+        ((uint8_t *)out)[i] = value != 0;
+        break;
+    default:
+        ((uint8_t *)out)[i] = (uint8_t)value;
+        break;
     }
 }
 
@@ -34,8 +50,10 @@ static double draw(const lth_init *init, uint64_t seed, uint32_t id, int64_t i)
 {
     double z = 0;
     switch (init->kind) {
-    case LTH_INIT_UNIFORM: return init->a + (init->b - init->a) * lth_random_uniform(seed, id, 0, LTH_STREAM_INIT, i);
-    case LTH_INIT_NORMAL: return init->a + init->b * lth_random_normal(seed, id, 0, LTH_STREAM_INIT, i);
+    case LTH_INIT_UNIFORM:
+        return init->a + (init->b - init->a) * lth_random_uniform(seed, id, 0, LTH_STREAM_INIT, i);
+    case LTH_INIT_NORMAL:
+        return init->a + init->b * lth_random_normal(seed, id, 0, LTH_STREAM_INIT, i);
     case LTH_INIT_TRUNCATED_NORMAL:
         for (uint32_t n = 0; n < REDRAWS; n++) {
             z = lth_random_normal(seed, id, n, LTH_STREAM_INIT, i);
@@ -43,8 +61,10 @@ static double draw(const lth_init *init, uint64_t seed, uint32_t id, int64_t i)
                 break;
         }
         return init->a + init->b * z;
-    case LTH_INIT_VALUES: return init->values[i];
-    default: return init->a;
+    case LTH_INIT_VALUES:
+        return init->values[i];
+    default:
+        return init->a;
     }
 }
 

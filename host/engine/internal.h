@@ -33,10 +33,10 @@ typedef struct engine_segment {
 /* The step being recorded. */
 typedef struct engine_step {
     engine_step_args args;
-    uint32_t *fields;     /* value of each, LTH_NO_VALUE: not read yet */
+    uint32_t *fields; /* value of each, LTH_NO_VALUE: not read yet */
     size_t field_capacity;
     uint32_t *parameters, *buffers; /* current values, by index */
-    uint32_t *outputs;    /* values marked, by slot */
+    uint32_t *outputs;              /* values marked, by slot */
     size_t output_count, output_capacity;
     engine_segment *segments;
     size_t segment_count, segment_capacity;
@@ -46,8 +46,8 @@ typedef struct engine_step {
 struct engine {
     engine_options options;
     state state;
-    trace trace; /* of the step */
-    trace rule;  /* of an optimizer's rule, while a plan is made */
+    trace trace;      /* of the step */
+    trace rule;       /* of an optimizer's rule, while a plan is made */
     graph records[2]; /* this step's and the one before: a stale tensor's place is still known */
     engine_past past[2];
     engine_step step;

@@ -92,7 +92,8 @@ static const char *forward_op(const search *s, const lth_site *site)
     for (uint32_t i = 0; i < record->node_count; i++) {
         const lth_site *other = &record->sites[record->nodes[i].site];
         const op_info *info = op_find(record->nodes[i].op);
-        if (other->line == site->line && other->file == site->file && info && info->gradient && record->nodes[i].op != LTH_OP_EXPAND)
+        if (other->line == site->line && other->file == site->file && info && info->gradient &&
+            record->nodes[i].op != LTH_OP_EXPAND)
             return info->name;
     }
     return NULL;
@@ -110,8 +111,8 @@ static void tell_leaf(const search *s, const lth_node *n, error *e)
     } else if (n->op == LTH_OP_STATE) {
         const lth_attr_state *state = at;
         const char *name = state_name_at(s->engine, state->arena, state->offset);
-        error_set(e, LTH_CHECK, "'%s' held %lld non-finite elements before this step", name ? name : s->engine->state.arenas[state->arena].name,
-                  (long long)r.not_finite);
+        error_set(e, LTH_CHECK, "'%s' held %lld non-finite elements before this step",
+                  name ? name : s->engine->state.arenas[state->arena].name, (long long)r.not_finite);
     } else {
         const lth_site *site = &in->sites[n->site];
         error_set(e, LTH_CHECK, "the number given at %s:%u is not finite", site->file, site->line);
@@ -127,8 +128,8 @@ static void tell_op(const search *s, const lth_node *n, error *e)
     str text = { 0 };
     str_printf(&text, "the first non-finite value came from `%s`", info ? info->name : "?");
     if (n->flags & LTH_NODE_GRADIENT)
-        str_printf(&text, " in the gradient of %s%s%s at %s:%u", forward ? "`" : "what is", forward ? forward : "", forward ? "`" : "", site->file,
-                   site->line);
+        str_printf(&text, " in the gradient of %s%s%s at %s:%u", forward ? "`" : "what is", forward ? forward : "",
+                   forward ? "`" : "", site->file, site->line);
     else
         str_printf(&text, " at %s:%u", site->file, site->line);
     for (uint32_t i = 0; i < n->operand_count && i < 4; i++) {

@@ -30,8 +30,8 @@ static const lth_tensor *tensors_from(engine *g, uint32_t first, uint32_t count)
 /* The shapes of an optimizer's parameters, in its order. */
 static const lth_shape *shapes_of(const state_optimizer *o) { return o->group_count ? o->groups[0].shapes : NULL; }
 
-lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count, const char *file,
-                            uint32_t line)
+lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count,
+                            const char *file, uint32_t line)
 {
     trace *t = &g->trace;
     const state_optimizer *o = find(g, optimizer, file, line);
@@ -59,7 +59,8 @@ lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const
 }
 
 /* Puts the gradients' values into ids[0..n), after checking that each has its parameter's shape. */
-static bool gather(engine *g, const state_optimizer *o, const lth_tensor *gradients, uint32_t *ids, const char *file, uint32_t line)
+static bool gather(engine *g, const state_optimizer *o, const lth_tensor *gradients, uint32_t *ids, const char *file,
+                   uint32_t line)
 {
     uint32_t n = 0;
     for (size_t k = 0; k < o->group_count; k++)
@@ -82,8 +83,8 @@ static bool gather(engine *g, const state_optimizer *o, const lth_tensor *gradie
 
 /* A symbol over all gradients: op(gradients..., numbers...) -> as many of the same shapes (0 with `effect`). Returns its first
  * result, LTH_NO_VALUE on an error. */
-static uint32_t over_all(engine *g, uint32_t op, int32_t optimizer, uint32_t flags, const lth_tensor *gradients, const double *numbers,
-                         uint32_t number_count, bool effect, const char *file, uint32_t line)
+static uint32_t over_all(engine *g, uint32_t op, int32_t optimizer, uint32_t flags, const lth_tensor *gradients,
+                         const double *numbers, uint32_t number_count, bool effect, const char *file, uint32_t line)
 {
     trace *t = &g->trace;
     const state_optimizer *o = &g->state.optimizers[optimizer];
@@ -105,8 +106,8 @@ static bool has_accumulators(engine *g, const char *file, uint32_t line)
     return g->state.accumulates;
 }
 
-lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const lth_tensor **out,
-                        const char *file, uint32_t line)
+lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args,
+                        const lth_tensor **out, const char *file, uint32_t line)
 {
     const state_optimizer *o = find(g, optimizer, file, line);
     if (!o || (args->add_accumulated && !has_accumulators(g, file, line)))
@@ -123,8 +124,8 @@ lth_status engine_total(engine *g, int32_t optimizer, const lth_tensor *gradient
     return LTH_OK;
 }
 
-lth_status engine_accumulate(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args, const char *file,
-                             uint32_t line)
+lth_status engine_accumulate(engine *g, int32_t optimizer, const lth_tensor *gradients, const engine_update_args *args,
+                             const char *file, uint32_t line)
 {
     if (!find(g, optimizer, file, line) || !has_accumulators(g, file, line))
         return failed(g);
@@ -169,7 +170,8 @@ lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals,
         numbers[number_count++] = args->clip_norm;
     if (args->clip_value > 0)
         numbers[number_count++] = args->clip_value;
-    uint32_t flags = (args->guard ? TRACE_GUARD : 0) | (args->clip_norm > 0 ? TRACE_CLIP_NORM : 0) | (args->clip_value > 0 ? TRACE_CLIP_VALUE : 0);
+    uint32_t flags = (args->guard ? TRACE_GUARD : 0) | (args->clip_norm > 0 ? TRACE_CLIP_NORM : 0) |
+                     (args->clip_value > 0 ? TRACE_CLIP_VALUE : 0);
     if (flags) {
         uint32_t first = over_all(g, TRACE_OP_CLIP, optimizer, flags, totals, numbers, number_count, false, file, line);
         if (first == LTH_NO_VALUE)

@@ -87,17 +87,28 @@ static void *copy(const void *from, size_t size) { return size ? memcpy(memory_n
 static void copy_graph(const graph *in, graph *out)
 {
     graph_init(out);
-    *out = (graph){
-        .nodes = copy(in->nodes, in->node_count * sizeof *in->nodes), .node_count = in->node_count, .node_capacity = in->node_count,
-        .values = copy(in->values, in->value_count * sizeof *in->values), .value_count = in->value_count,
+    *out = (graph) {
+        .nodes = copy(in->nodes, in->node_count * sizeof *in->nodes),
+        .node_count = in->node_count,
+        .node_capacity = in->node_count,
+        .values = copy(in->values, in->value_count * sizeof *in->values),
+        .value_count = in->value_count,
         .value_capacity = in->value_count,
-        .operands = copy(in->operands, in->operand_count * sizeof *in->operands), .operand_count = in->operand_count,
+        .operands = copy(in->operands, in->operand_count * sizeof *in->operands),
+        .operand_count = in->operand_count,
         .operand_capacity = in->operand_count,
-        .attributes = copy(in->attributes, in->attributes_size), .attributes_size = in->attributes_size,
+        .attributes = copy(in->attributes, in->attributes_size),
+        .attributes_size = in->attributes_size,
         .attributes_capacity = in->attributes_size,
-        .sites = copy(in->sites, in->site_count * sizeof *in->sites), .site_count = in->site_count, .site_capacity = in->site_count,
-        .input_count = in->input_count, .output_count = in->output_count, .scalar_count = in->scalar_count,
-        .arenas = in->arenas, .arena_count = in->arena_count, .step = in->step,
+        .sites = copy(in->sites, in->site_count * sizeof *in->sites),
+        .site_count = in->site_count,
+        .site_capacity = in->site_count,
+        .input_count = in->input_count,
+        .output_count = in->output_count,
+        .scalar_count = in->scalar_count,
+        .arenas = in->arenas,
+        .arena_count = in->arena_count,
+        .step = in->step,
     };
 }
 
@@ -129,8 +140,8 @@ static void warn_of_many(engine *g, const plan *p)
     for (size_t i = 0; i < g->cache.count; i++)
         same += strcmp(g->cache.plans[i]->hook, p->hook) == 0;
     if (same == PLAN_WARN_AFTER + 1)
-        engine_say(g, "warning: %s has needed %u plans so far, and each costs time to make. The last was new because: %s", p->hook, same,
-                   str_text(&g->cause));
+        engine_say(g, "warning: %s has needed %u plans so far, and each costs time to make. The last was new because: %s",
+                   p->hook, same, str_text(&g->cause));
 }
 
 static plan *make(engine *g, bool segment, error *e)

@@ -38,13 +38,13 @@ typedef struct plan {
     uint64_t hash;
 
     /* What runs. */
-    graph graph;          /* as compiled */
-    lth_plan *compiled;   /* NULL where the engine is eager */
+    graph graph;        /* as compiled */
+    lth_plan *compiled; /* NULL where the engine is eager */
     struct eager_program *eager;
-    uint32_t *map;        /* segments: a value of the expansion -> of `graph`, or LTH_NO_VALUE */
+    uint32_t *map; /* segments: a value of the expansion -> of `graph`, or LTH_NO_VALUE */
     uint32_t map_count, expanded_nodes, record_scalars, reserved;
-    double *scalars;      /* the record's, then the constants */
-    const void **inputs;  /* by slot: fields, then kept values */
+    double *scalars;     /* the record's, then the constants */
+    const void **inputs; /* by slot: fields, then kept values */
     uint32_t field_count;
     char **field_names;
     plan_kept *kept;
@@ -64,7 +64,7 @@ typedef struct plan_cache {
     plan **plans; /* more than the limit only within a step */
     size_t count, capacity;
     uint64_t tick;
-    uint64_t hash_mask; /* all ones; a test narrows it to force collisions */
+    uint64_t hash_mask;    /* all ones; a test narrows it to force collisions */
     uint64_t memory_limit; /* of all plans' working memory, in bytes */
     plan *last;
 } plan_cache;

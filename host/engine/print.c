@@ -18,21 +18,31 @@ static double of_bits32(uint32_t bits)
 static double of_f16(uint16_t h)
 {
     int sign = h >> 15, exponent = h >> 10 & 31, fraction = h & 1023;
-    double x = exponent == 31 ? (fraction ? NAN : INFINITY) : exponent ? ldexp(1024 + fraction, exponent - 25) : ldexp(fraction, -24);
+    double x = exponent == 31 ? (fraction ? NAN : INFINITY)
+               : exponent     ? ldexp(1024 + fraction, exponent - 25)
+                              : ldexp(fraction, -24);
     return sign ? -x : x;
 }
 
 double engine_element(const void *data, lth_dtype dtype, int64_t i)
 {
     switch (dtype) {
-    case LTH_F32: return (double)((const float *)data)[i];
-    case LTH_F64: return ((const double *)data)[i];
-    case LTH_BF16: return of_bits32((uint32_t)((const uint16_t *)data)[i] << 16);
-    case LTH_F16: return of_f16(((const uint16_t *)data)[i]);
-    case LTH_I64: return (double)((const int64_t *)data)[i];
-    case LTH_I32: return (double)((const int32_t *)data)[i];
-    case LTH_I8: return (double)((const int8_t *)data)[i];
-    default: return (double)((const uint8_t *)data)[i];
+    case LTH_F32:
+        return (double)((const float *)data)[i];
+    case LTH_F64:
+        return ((const double *)data)[i];
+    case LTH_BF16:
+        return of_bits32((uint32_t)((const uint16_t *)data)[i] << 16);
+    case LTH_F16:
+        return of_f16(((const uint16_t *)data)[i]);
+    case LTH_I64:
+        return (double)((const int64_t *)data)[i];
+    case LTH_I32:
+        return (double)((const int32_t *)data)[i];
+    case LTH_I8:
+        return (double)((const int8_t *)data)[i];
+    default:
+        return (double)((const uint8_t *)data)[i];
     }
 }
 

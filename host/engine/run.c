@@ -6,7 +6,8 @@
 
 const void *plan_value(engine *g, const plan *p, uint32_t value)
 {
-    return p->eager ? eager_value(p->eager, value) : g->options.accelerator->value_data(g->options.accelerator_self, p->compiled, value);
+    return p->eager ? eager_value(p->eager, value)
+                    : g->options.accelerator->value_data(g->options.accelerator_self, p->compiled, value);
 }
 
 /* Points the plan's inputs at the batch and at what earlier segments kept. */
@@ -25,7 +26,8 @@ static bool bind_inputs(engine *g, plan *p, error *e)
     return true;
 }
 
-static lth_status explain(engine *g, plan *p, const lth_bindings *bindings, const lth_run_result *result, lth_status status, error *e)
+static lth_status explain(engine *g, plan *p, const lth_bindings *bindings, const lth_run_result *result, lth_status status,
+                          error *e)
 {
     if (result->failed_node >= p->graph.node_count)
         return error_set(e, status, "accelerator '%s' failed: %s", g->options.accelerator->id,
@@ -51,8 +53,16 @@ lth_status plan_run(engine *g, plan *p, void *const *outputs, error *e)
     if (!bind_inputs(g, p, e))
         return e->status;
     lth_bindings bindings = {
-        .struct_size = sizeof bindings, .inputs = p->inputs, .outputs = outputs, .arenas = g->state.memory, .scalars = p->scalars,
-        .seed = g->options.seed, .step = g->step.args.step, .stream = g->step.args.stream, .print = engine_print, .print_context = g,
+        .struct_size = sizeof bindings,
+        .inputs = p->inputs,
+        .outputs = outputs,
+        .arenas = g->state.memory,
+        .scalars = p->scalars,
+        .seed = g->options.seed,
+        .step = g->step.args.step,
+        .stream = g->step.args.stream,
+        .print = engine_print,
+        .print_context = g,
     };
     lth_run_result result;
     result.struct_size = sizeof result;

@@ -22,7 +22,7 @@ static bool find_kept(const engine *g, const plan *p, uint32_t value, plan_kept 
         const plan *s = g->step.segments[i].plan;
         uint32_t id = value < s->map_count ? s->map[value] : LTH_NO_VALUE;
         if (id != LTH_NO_VALUE && !is_leaf(s->graph.nodes[s->graph.values[id].node].op)) {
-            *out = (plan_kept){ i, id };
+            *out = (plan_kept) { i, id };
             return true;
         }
     }
@@ -77,10 +77,7 @@ void plan_cut(engine *g, plan *p, const graph *in, uint32_t read, graph *out, ui
 }
 
 /* The step cannot go on. */
-static lth_status give_up(trace *t, const error *e)
-{
-    return error_set(&t->error, e->status, "%s", e->text);
-}
+static lth_status give_up(trace *t, const error *e) { return error_set(&t->error, e->status, "%s", e->text); }
 
 lth_status engine_read(engine *g, uint32_t value, void *out, uint64_t size, const char *file, uint32_t line)
 {
@@ -97,15 +94,17 @@ lth_status engine_read(engine *g, uint32_t value, void *out, uint64_t size, cons
     if (s->args.mode == ENGINE_RECORD_ONLY) {
         if (++s->reads <= READS_WITHOUT_VALUES)
             return LTH_OK;
-        trace_fail(t, file, line, "the step reads value after value, as a loop does that waits for one: it cannot be checked without running");
+        trace_fail(t, file, line,
+                   "the step reads value after value, as a loop does that waits for one: it cannot be checked without running");
         return t->error.status = LTH_UNSUPPORTED;
     }
     if (g->options.strategy && g->options.strategy->transform) {
-        trace_fail(t, file, line, "strategy '%s' does not serve reading a value in the middle of a step", g->options.strategy->id);
+        trace_fail(t, file, line, "strategy '%s' does not serve reading a value in the middle of a step",
+                   g->options.strategy->id);
         return LTH_UNSUPPORTED;
     }
     s->segments = memory_grow(s->segments, &s->segment_capacity, s->segment_count + 1, sizeof *s->segments);
-    s->segments[s->segment_count++] = (engine_segment){ { t->graph->node_count, value }, NULL };
+    s->segments[s->segment_count++] = (engine_segment) { { t->graph->node_count, value }, NULL };
     error e = { 0 };
     plan *p = plan_find(g, true, &e);
     if (!p)

@@ -34,11 +34,11 @@ static const lth_field_info *field(lth_setup *h, const char *name, const char *f
 {
     setup *s = of(h);
     str list = { 0 };
-    for (uint32_t i = 0; i < s->field_count; i++) {
+    for (uint32_t i = 0; i < s->field_count; i++)
         if (strcmp(s->fields[i].name, name) == 0)
             return &s->fields[i];
+    for (uint32_t i = 0; i < s->field_count; i++)
         str_printf(&list, "%s'%s'", i ? ", " : "", s->fields[i].name);
-    }
     complain(s, file, line, "the batch has no field '%s'; it has %s", name, list.length ? str_text(&list) : "none");
     str_free(&list);
     return NULL;
@@ -107,14 +107,19 @@ static uint32_t add(setup *s, state_entries *list, const char *name, const lth_s
     state *st = &s->engine->state;
     if (s->error->status != LTH_OK || !valid_name(s, name, file, line))
         return 0;
-    state_entry entry = { .name = scoped(s, name), .type = "", .shape = *shape, .flags = flags, .optimizer = -1, .group = -1,
+    state_entry entry = { .name = scoped(s, name),
+                          .type = "",
+                          .shape = *shape,
+                          .flags = flags,
+                          .optimizer = -1,
+                          .group = -1,
                           .site = { file, line, 0 } };
     if (init)
         entry.init = *init;
     const state_entry *other = find_name(st, entry.name);
     if (other) {
-        complain(s, file, line, "the name '%s' was given before, at %s:%u; names must be unique (lth_enter makes a scope)", entry.name,
-                 other->site.file, other->site.line);
+        complain(s, file, line, "the name '%s' was given before, at %s:%u; names must be unique (lth_enter makes a scope)",
+                 entry.name, other->site.file, other->site.line);
         return 0;
     }
     if (!complete_shape(s, entry.name, &entry.shape, file, line))
@@ -124,7 +129,7 @@ static uint32_t add(setup *s, state_entries *list, const char *name, const lth_s
         return 0;
     }
     if (entry.init.kind == LTH_INIT_VALUES)
-        entry.init.values = arena_copy(&st->names, init->values, (size_t)lth_shape_count(&entry.shape) * sizeof(double));
+        entry.init.values = arena_copy(&st->names, entry.init.values, (size_t)lth_shape_count(&entry.shape) * sizeof(double));
     entry.module = arena_copy_text(&st->names, str_text(&s->scope));
     const char *dot = strrchr(entry.name, '.');
     if (dot)
@@ -140,20 +145,21 @@ static lth_parameter parameter(lth_setup *h, const char *name, const lth_shape *
     setup *s = of(h);
     lth_dtype wanted = s->engine->options.floating;
     if (shape->dtype != LTH_DTYPE_NONE && shape->dtype != wanted && !(flags & LTH_PARAMETER_FROZEN))
-        complain(s, file, line, "parameter '%s' is of type %s in a run of %s; only frozen parameters and buffers may have a type of their own",
+        complain(s, file, line,
+                 "parameter '%s' is of type %s in a run of %s; only frozen parameters and buffers may have a type of their own",
                  name ? name : "", lth_dtype_name(shape->dtype), lth_dtype_name(wanted));
     if (flags & ~(uint32_t)LTH_PARAMETER_FROZEN)
         complain(s, file, line, "parameter '%s' has flags (%u) that this host does not know", name ? name : "", flags);
-    return (lth_parameter){ add(s, &s->engine->state.parameters, name, shape, init, flags, file, line), 0 };
+    return (lth_parameter) { add(s, &s->engine->state.parameters, name, shape, init, flags, file, line), 0 };
 }
 
-static lth_buffer buffer(lth_setup *h, const char *name, const lth_shape *shape, const lth_init *init, uint32_t flags, const char *file,
-                         uint32_t line)
+static lth_buffer buffer(lth_setup *h, const char *name, const lth_shape *shape, const lth_init *init, uint32_t flags,
+                         const char *file, uint32_t line)
 {
     setup *s = of(h);
     if (flags & ~(uint32_t)LTH_BUFFER_TRANSIENT)
         complain(s, file, line, "buffer '%s' has flags (%u) that this host does not know", name ? name : "", flags);
-    return (lth_buffer){ add(s, &s->engine->state.buffers, name, shape, init, flags, file, line), 0 };
+    return (lth_buffer) { add(s, &s->engine->state.buffers, name, shape, init, flags, file, line), 0 };
 }
 
 static void enter(lth_setup *h, const char *name)
@@ -191,8 +197,15 @@ static void module(lth_setup *h, const char *name, const char *type)
 }
 
 static const lth_setup_api api = {
-    .struct_size = sizeof(lth_setup_api), .field = field, .parameter = parameter, .buffer = buffer, .enter = enter,
-    .leave = leave, .fail = fail, .status = status, .module = module,
+    .struct_size = sizeof(lth_setup_api),
+    .field = field,
+    .parameter = parameter,
+    .buffer = buffer,
+    .enter = enter,
+    .leave = leave,
+    .fail = fail,
+    .status = status,
+    .module = module,
 };
 
 static void fill_infos(state *s)
@@ -205,7 +218,8 @@ static void fill_infos(state *s)
             state_entry *entry = &list->at[i];
             const char *type = map_get(&s->types, entry->module);
             entry->type = type ? type : "";
-            *out++ = (lth_parameter_info){ entry->name, entry->module, entry->type, entry->shape, entry->flags, (uint32_t)is_buffer };
+            *out++ =
+                (lth_parameter_info) { entry->name, entry->module, entry->type, entry->shape, entry->flags, (uint32_t)is_buffer };
         }
     }
 }

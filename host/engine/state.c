@@ -17,7 +17,7 @@ static uint32_t arena_for(engine *g, const char *purpose, lth_dtype dtype)
         if (strcmp(s->arenas[i].name, name) == 0)
             return i;
     s->arenas = memory_grow(s->arenas, &s->arena_capacity, s->arena_count + 1, sizeof *s->arenas);
-    s->arenas[s->arena_count] = (lth_arena_info){ arena_copy_text(&s->names, name), dtype, 0, 0 };
+    s->arenas[s->arena_count] = (lth_arena_info) { arena_copy_text(&s->names, name), dtype, 0, 0 };
     return (uint32_t)s->arena_count++;
 }
 
@@ -29,18 +29,18 @@ static state_place place(engine *g, const char *purpose, lth_dtype dtype, int64_
     int64_t unit = ALIGNMENT / lth_dtype_size(dtype);
     int64_t at = aligned ? (info->count + unit - 1) / unit * unit : info->count;
     info->count = at + count;
-    return (state_place){ arena, 0, at };
+    return (state_place) { arena, 0, at };
 }
 
-static void add_tensor(engine *g, const char *name, engine_tensor_kind kind, uint32_t flags, const lth_shape *shape, state_place at,
-                       lth_init init)
+static void add_tensor(engine *g, const char *name, engine_tensor_kind kind, uint32_t flags, const lth_shape *shape,
+                       state_place at, lth_init init)
 {
     state *s = &g->state;
     s->tensors = memory_grow(s->tensors, &s->tensor_capacity, s->tensor_count + 1, sizeof *s->tensors);
-    s->tensors[s->tensor_count++] = (state_tensor){ { name, kind, flags, *shape }, at, init };
+    s->tensors[s->tensor_count++] = (state_tensor) { { name, kind, flags, *shape }, at, init };
 }
 
-static lth_init constant(double value) { return (lth_init){ .kind = LTH_INIT_CONSTANT, .a = value }; }
+static lth_init constant(double value) { return (lth_init) { .kind = LTH_INIT_CONSTANT, .a = value }; }
 
 static void place_group(engine *g, const state_optimizer *o, state_group *group, bool accumulate)
 {
@@ -49,7 +49,7 @@ static void place_group(engine *g, const state_optimizer *o, state_group *group,
     int64_t at = group->place.offset;
     for (uint32_t i = 0; i < group->count; i++) {
         state_entry *p = &g->state.parameters.at[group->parameters[i]];
-        p->place = (state_place){ group->place.arena, 0, at };
+        p->place = (state_place) { group->place.arena, 0, at };
         at += lth_shape_count(&p->shape);
     }
     const char *purpose = arena_format(&g->state.names, "optimizer.%s", o->name);
@@ -81,15 +81,15 @@ static void name_group(engine *g, const state_optimizer *o, size_t index)
             const state_slot *slot = &group->slots[k];
             if (!slot->is_number)
                 add_tensor(g, arena_format(names, "%s/%s/%s", o->name, p->name, slot->name), ENGINE_OPTIMIZER_STATE, 0, &p->shape,
-                           (state_place){ slot->place.arena, 0, slot->place.offset + at }, constant(slot->initial));
+                           (state_place) { slot->place.arena, 0, slot->place.offset + at }, constant(slot->initial));
         }
         at += lth_shape_count(&p->shape);
     }
     lth_shape number = { g->options.floating, 0, { 0 } };
     for (size_t k = 0; k < group->slot_count; k++)
         if (group->slots[k].is_number)
-            add_tensor(g, arena_format(names, "%s/group%zu/%s", o->name, index, group->slots[k].name), ENGINE_OPTIMIZER_STATE, 0, &number,
-                       group->slots[k].place, constant(group->slots[k].initial));
+            add_tensor(g, arena_format(names, "%s/group%zu/%s", o->name, index, group->slots[k].name), ENGINE_OPTIMIZER_STATE, 0,
+                       &number, group->slots[k].place, constant(group->slots[k].initial));
 }
 
 static void name_accumulators(engine *g, const state_optimizer *o, const state_group *group)
@@ -98,7 +98,7 @@ static void name_accumulators(engine *g, const state_optimizer *o, const state_g
     for (uint32_t i = 0; i < group->count; i++) {
         const state_entry *p = &g->state.parameters.at[group->parameters[i]];
         add_tensor(g, arena_format(&g->state.names, "%s/%s/accumulated", o->name, p->name), ENGINE_ACCUMULATOR, 0, &p->shape,
-                   (state_place){ group->accumulated.arena, 0, group->accumulated.offset + at }, constant(0));
+                   (state_place) { group->accumulated.arena, 0, group->accumulated.offset + at }, constant(0));
         at += lth_shape_count(&p->shape);
     }
 }
@@ -179,7 +179,8 @@ lth_status engine_allocate(engine *g, bool accumulate, error *e)
         uint64_t bytes = (uint64_t)(s->arenas[i].count * lth_dtype_size(s->arenas[i].dtype));
         s->memory[i] = a->alloc(g->options.accelerator_self, bytes ? bytes : ALIGNMENT);
         if (!s->memory[i])
-            return error_set(e, LTH_NO_MEMORY, "accelerator '%s' has no %llu bytes for %s", a->id, (unsigned long long)bytes, s->arenas[i].name);
+            return error_set(e, LTH_NO_MEMORY, "accelerator '%s' has no %llu bytes for %s", a->id, (unsigned long long)bytes,
+                             s->arenas[i].name);
         g->stats.state_memory += bytes;
     }
     error first = { 0 };

@@ -53,8 +53,8 @@ typedef struct state_group {
     uint32_t *parameters; /* indices of state.parameters */
     lth_shape *shapes;    /* theirs; those of an optimizer's groups lie side by side */
     uint32_t count, hyper_count;
-    int64_t elements;     /* of all of them together */
-    state_place place;    /* of the first parameter */
+    int64_t elements;  /* of all of them together */
+    state_place place; /* of the first parameter */
     state_place accumulated;
     state_slot *slots; /* lth_slot.id is index + 1 */
     size_t slot_count, slot_capacity;

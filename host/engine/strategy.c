@@ -34,13 +34,14 @@ static void take_flags(const graph *in, uint32_t op, const void *attributes, uin
 {
     for (uint32_t i = 0; i < in->node_count; i++) {
         const lth_node *n = &in->nodes[i];
-        if (n->op == op && n->site == site && n->attributes_size == size && (!size || !memcmp(in->attributes + n->attributes, attributes, size)))
+        if (n->op == op && n->site == site && n->attributes_size == size &&
+            (!size || !memcmp(in->attributes + n->attributes, attributes, size)))
             out->nodes[out->node_count - 1].flags = n->flags;
     }
 }
 
-static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size,
-                     uint32_t site)
+static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                     uint32_t size, uint32_t site)
 {
     builder *b = (builder *)h;
     const lth_site *s = site < b->in->site_count ? &b->in->sites[site] : NULL;

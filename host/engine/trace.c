@@ -50,7 +50,8 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
     uint32_t slot = x.generation & 1;
     const graph *past = &g->records[slot];
     if (t->constants)
-        trace_fail(t, file, line, "%s is of an earlier use of this optimizer's rule; a tensor lives for one recording of it", what);
+        trace_fail(t, file, line, "%s is of an earlier use of this optimizer's rule; a tensor lives for one recording of it",
+                   what);
     else if (x.generation + 1 == t->generation && x.node < past->value_count) {
         const lth_site *s = &past->sites[past->nodes[past->values[x.node].node].site];
         trace_fail(t, file, line, "%s is of an earlier step: it was made at %s:%u in %s of step %u; %s", what, s->file, s->line,
@@ -134,7 +135,8 @@ static lth_tensor emit_grad(trace *t, const uint32_t *ids, uint32_t count, const
     if (loss->rank != 0 || !lth_dtype_is_float(loss->dtype)) {
         char text[128];
         describe_shape(loss, text, sizeof text);
-        return trace_fail(t, file, line, "grad: the loss must be one floating number (rank 0); it is %s: reduce it, with lth_mean say", text);
+        return trace_fail(t, file, line,
+                          "grad: the loss must be one floating number (rank 0); it is %s: reduce it, with lth_mean say", text);
     }
     lth_shape *shapes = arena_array(&t->memory, count, sizeof *shapes);
     for (uint32_t i = 1; i < count; i++) {
@@ -206,7 +208,8 @@ static lth_tensor rule_scalar(lth_trace *h, double value, lth_dtype dtype, const
     if (!ready(t, file, line))
         return poison(t);
     uint32_t site = graph_site(t->graph, file, line);
-    return trace_tensor(t, constants_value(t->constants, t->graph, value, dtype ? dtype : t->engine->options.floating, site, &t->error));
+    return trace_tensor(
+        t, constants_value(t->constants, t->graph, value, dtype ? dtype : t->engine->options.floating, site, &t->error));
 }
 
 static lth_tensor parameter(lth_trace *h, lth_parameter p, const char *file, uint32_t line)
@@ -216,8 +219,9 @@ static lth_tensor parameter(lth_trace *h, lth_parameter p, const char *file, uin
         return poison(t);
     const state *s = &t->engine->state;
     if (p.id == 0 || p.id > s->parameters.count)
-        return trace_fail(t, file, line, "%s", p.id == 0 ? "a parameter that was never made (lth_parameter_new in configure)"
-                                                         : "a parameter of another model");
+        return trace_fail(t, file, line, "%s",
+                          p.id == 0 ? "a parameter that was never made (lth_parameter_new in configure)"
+                                    : "a parameter of another model");
     return trace_tensor(t, trace_parameter(t, p.id - 1, graph_site(t->graph, file, line)));
 }
 
@@ -226,7 +230,8 @@ static const state_entry *find_buffer(trace *t, lth_buffer b, const char *file, 
     const state *s = &t->engine->state;
     if (b.id >= 1 && b.id <= s->buffers.count)
         return &s->buffers.at[b.id - 1];
-    trace_fail(t, file, line, "%s", b.id == 0 ? "a buffer that was never made (lth_buffer_new in configure)" : "a buffer of another model");
+    trace_fail(t, file, line, "%s",
+               b.id == 0 ? "a buffer that was never made (lth_buffer_new in configure)" : "a buffer of another model");
     return NULL;
 }
 
@@ -308,22 +313,44 @@ static lth_status no_read(lth_trace *h, lth_tensor x, void *out, uint64_t size, 
 }
 
 static const lth_trace_api step_api = {
-    .struct_size = sizeof(lth_trace_api), .emit = emit, .result = result, .shape = shape, .scalar = step_scalar,
-    .parameter = parameter, .buffer = buffer, .assign = assign, .read = read, .fail = fail, .status = status,
-    .training = training, .random_id = random_id, .floating = floating,
+    .struct_size = sizeof(lth_trace_api),
+    .emit = emit,
+    .result = result,
+    .shape = shape,
+    .scalar = step_scalar,
+    .parameter = parameter,
+    .buffer = buffer,
+    .assign = assign,
+    .read = read,
+    .fail = fail,
+    .status = status,
+    .training = training,
+    .random_id = random_id,
+    .floating = floating,
 };
 
 static const lth_trace_api rule_api = {
-    .struct_size = sizeof(lth_trace_api), .emit = emit, .result = result, .shape = shape, .scalar = rule_scalar,
-    .parameter = no_parameter, .buffer = no_buffer, .assign = no_assign, .read = no_read, .fail = fail, .status = status,
-    .training = training, .random_id = random_id, .floating = floating,
+    .struct_size = sizeof(lth_trace_api),
+    .emit = emit,
+    .result = result,
+    .shape = shape,
+    .scalar = rule_scalar,
+    .parameter = no_parameter,
+    .buffer = no_buffer,
+    .assign = no_assign,
+    .read = no_read,
+    .fail = fail,
+    .status = status,
+    .training = training,
+    .random_id = random_id,
+    .floating = floating,
 };
 
 /* ---- Life ---- */
 
-void trace_init_step(trace *t, engine *g) { *t = (trace){ .head = { &step_api }, .engine = g }; }
+void trace_init_step(trace *t, engine *g) { *t = (trace) { .head = { &step_api }, .engine = g }; }
 
-void trace_init_rule(trace *t, engine *g) { *t = (trace){ .head = { &rule_api }, .engine = g }; }
+void trace_init_rule(trace *t, engine *g) { *t = (trace) { .head = { &rule_api }, .engine = g }; }
 
 void trace_free(trace *t)
 {

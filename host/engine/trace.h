@@ -36,7 +36,7 @@ typedef struct trace {
     uint32_t generation;  /* of the tensors made now; another one at each step */
     uint32_t random_count;
     bool recording, training;
-    arena memory; /* shapes and lists that live until the step ends */
+    arena memory;    /* shapes and lists that live until the step ends */
     double *scalars; /* by slot */
     size_t scalar_capacity;
     uint32_t *ids; /* scratch */
@@ -51,7 +51,7 @@ void trace_free(trace *t);
 void trace_begin(trace *t, graph *g, bool training);
 
 /* A tensor for a value of the graph, and back: LTH_NO_VALUE where it is none, stale or foreign (the error is kept). */
-static inline lth_tensor trace_tensor(trace *t, uint32_t value) { return (lth_tensor){ &t->head, value, t->generation }; }
+static inline lth_tensor trace_tensor(trace *t, uint32_t value) { return (lth_tensor) { &t->head, value, t->generation }; }
 uint32_t trace_value(trace *t, lth_tensor x, const char *what, const char *file, uint32_t line);
 
 /* Keeps the first error, with its place in front. Returns poison. */

@@ -10,7 +10,7 @@
 
 static uint32_t two(expansion *x, uint32_t op, uint32_t a, uint32_t b, uint32_t site)
 {
-    return expand_emit(x, op, (const uint32_t[]){ a, b }, 2, NULL, 0, site);
+    return expand_emit(x, op, (const uint32_t[]) { a, b }, 2, NULL, 0, site);
 }
 
 static uint32_t fixed(expansion *x, double value, uint32_t site)
@@ -153,11 +153,11 @@ typedef struct rule_run {
     expansion *x;
     const state_optimizer *optimizer;
     const state_group *group;
-    const uint32_t *hypers;   /* values, in the order of group->hypers */
+    const uint32_t *hypers; /* values, in the order of group->hypers */
     uint32_t parameter, gradient, new_parameter, site;
-    lth_shape shape;          /* of what it runs on */
-    int64_t offset;           /* of that, from the group's beginning */
-    uint32_t *slots;          /* new contents by slot, LTH_NO_VALUE: not set */
+    lth_shape shape; /* of what it runs on */
+    int64_t offset;  /* of that, from the group's beginning */
+    uint32_t *slots; /* new contents by slot, LTH_NO_VALUE: not set */
 } rule_run;
 
 static rule_run *of(lth_update *u) { return (rule_run *)u; }
@@ -177,7 +177,7 @@ static void slot_place(const rule_run *r, const state_slot *slot, state_place *p
     *place = slot->place;
     *shape = r->shape;
     if (slot->is_number)
-        *shape = (lth_shape){ r->shape.dtype, 0, { 0 } };
+        *shape = (lth_shape) { r->shape.dtype, 0, { 0 } };
     else
         place->offset += r->offset;
 }
@@ -208,7 +208,8 @@ static uint32_t checked(rule_run *r, lth_tensor x, const lth_shape *wanted, cons
     char is[128], text[128];
     describe_shape(graph_shape(t->graph, value), is, sizeof is);
     describe_shape(wanted, text, sizeof text);
-    error_set(&t->error, LTH_INVALID, "optimizer '%s': its rule sets %s to %s; it must be %s", r->optimizer->name, what, is, text);
+    error_set(&t->error, LTH_INVALID, "optimizer '%s': its rule sets %s to %s; it must be %s", r->optimizer->name, what, is,
+              text);
     return LTH_NO_VALUE;
 }
 
@@ -224,7 +225,10 @@ static void update_set(lth_update *u, lth_slot id, lth_tensor x)
     r->slots[id.id - 1] = checked(r, x, &shape, slot->name);
 }
 
-static void update_set_parameter(lth_update *u, lth_tensor x) { of(u)->new_parameter = checked(of(u), x, &of(u)->shape, "the parameter"); }
+static void update_set_parameter(lth_update *u, lth_tensor x)
+{
+    of(u)->new_parameter = checked(of(u), x, &of(u)->shape, "the parameter");
+}
 
 static lth_tensor update_hyper(lth_update *u, uint32_t offset, uint32_t index, const char *file, uint32_t line)
 {
@@ -232,14 +236,20 @@ static lth_tensor update_hyper(lth_update *u, uint32_t offset, uint32_t index, c
     for (uint32_t i = 0; i < r->group->hyper_count; i++)
         if (r->group->hypers[i].offset == offset && r->group->hypers[i].index == index)
             return trace_tensor(rule_trace(r), r->hypers[i]);
-    return trace_fail(rule_trace(r), file, line,
-                      "optimizer '%s': lth_hyper of a field that is no numeric option with LTH_OPTION_HYPER (offset %u, index %u)",
-                      r->optimizer->name, offset, index);
+    return trace_fail(
+        rule_trace(r), file, line,
+        "optimizer '%s': lth_hyper of a field that is no numeric option with LTH_OPTION_HYPER (offset %u, index %u)",
+        r->optimizer->name, offset, index);
 }
 
 static const lth_update_api update_api = {
-    .struct_size = sizeof(lth_update_api), .parameter = update_parameter, .gradient = update_gradient, .state = update_state,
-    .set = update_set, .set_parameter = update_set_parameter, .hyper = update_hyper,
+    .struct_size = sizeof(lth_update_api),
+    .parameter = update_parameter,
+    .gradient = update_gradient,
+    .state = update_state,
+    .set = update_set,
+    .set_parameter = update_set_parameter,
+    .hyper = update_hyper,
 };
 
 /* Records the rule once; what it sets of numbers goes to `numbers`, the rest is written. */
@@ -278,7 +288,7 @@ static bool update_flat(rule_run *r, const uint32_t *values, uint32_t *results, 
 {
     expansion *x = r->x;
     const state_group *group = r->group;
-    r->shape = (lth_shape){ x->engine->options.floating, 1, { group->elements } };
+    r->shape = (lth_shape) { x->engine->options.floating, 1, { group->elements } };
     r->gradient = expand_flatten(x, group, values, r->site);
     r->parameter = expand_flatten(x, group, values + group->count, r->site);
     if (r->gradient == LTH_NO_VALUE || r->parameter == LTH_NO_VALUE || !run_rule(r, numbers))
@@ -316,7 +326,12 @@ bool expand_update(expansion *x, const lth_node *n, uint32_t site)
         values[i] = x->map[x->record->operands[n->first_operand + i]];
     uint32_t *slots = arena_array(&x->memory, 2 * group->slot_count, sizeof *slots), *numbers = slots + group->slot_count;
     memset(numbers, 0xff, group->slot_count * sizeof *numbers); /* LTH_NO_VALUE */
-    rule_run r = { .head = { &update_api }, .x = x, .optimizer = o, .group = group, .hypers = values + 2 * group->count, .site = site,
+    rule_run r = { .head = { &update_api },
+                   .x = x,
+                   .optimizer = o,
+                   .group = group,
+                   .hypers = values + 2 * group->count,
+                   .site = site,
                    .slots = slots };
     uint32_t *results = x->map + n->first_value;
     if (!(o->rule->elementwise > 0 ? update_flat : update_each)(&r, values, results, numbers))

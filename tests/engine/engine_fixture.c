@@ -26,17 +26,27 @@ static lth_status sgd_setup(void *self, lth_optimizer_setup *s)
 static lth_status sgd_update(void *self, lth_update *u)
 {
     struct rig_sgd *o = self;
-    lth_tensor v = lth_add(lth_mul(lth_update_state(u, o->velocity), lth_hyper(u, struct rig_sgd, momentum)), lth_update_gradient(u));
+    lth_tensor v =
+        lth_add(lth_mul(lth_update_state(u, o->velocity), lth_hyper(u, struct rig_sgd, momentum)), lth_update_gradient(u));
     lth_update_set(u, o->velocity, v);
     lth_update_set(u, o->count, lth_add(lth_update_state(u, o->count), 1));
     lth_update_set_parameter(u, lth_sub(lth_update_parameter(u), lth_mul(v, lth_hyper(u, struct rig_sgd, lr))));
     return LTH_OK;
 }
 
-const lth_optimizer rig_sgd_flat = { .struct_size = sizeof(lth_optimizer), .instance_size = sizeof(struct rig_sgd), .id = "sgd",
-                                     .options = LTH_OPTIONS(sgd_options), .elementwise = 1, .setup = sgd_setup, .update = sgd_update };
-const lth_optimizer rig_sgd_each = { .struct_size = sizeof(lth_optimizer), .instance_size = sizeof(struct rig_sgd), .id = "sgd",
-                                     .options = LTH_OPTIONS(sgd_options), .setup = sgd_setup, .update = sgd_update };
+const lth_optimizer rig_sgd_flat = { .struct_size = sizeof(lth_optimizer),
+                                     .instance_size = sizeof(struct rig_sgd),
+                                     .id = "sgd",
+                                     .options = LTH_OPTIONS(sgd_options),
+                                     .elementwise = 1,
+                                     .setup = sgd_setup,
+                                     .update = sgd_update };
+const lth_optimizer rig_sgd_each = { .struct_size = sizeof(lth_optimizer),
+                                     .instance_size = sizeof(struct rig_sgd),
+                                     .id = "sgd",
+                                     .options = LTH_OPTIONS(sgd_options),
+                                     .setup = sgd_setup,
+                                     .update = sgd_update };
 
 /* ---- The model ---- */
 
@@ -70,7 +80,7 @@ static void add_optimizers(rig *r, const rig_setup *s)
     uint32_t all[4] = { r->w1.id, r->b1.id, r->w2.id, r->b2.id };
     bool two = s->optimizers == 2;
     for (int i = 0; i < 2; i++)
-        r->sgd[i] = (struct rig_sgd){ .lr = 0.1, .momentum = 0.9 };
+        r->sgd[i] = (struct rig_sgd) { .lr = 0.1, .momentum = 0.9 };
     int32_t first = engine_add_optimizer(r->g, rule, two ? "a" : "sgd", &r->e);
     cr_assert_eq(first, 0, "%s", r->e.text);
     must(r, engine_add_group(r->g, 0, &r->sgd[0], all, two || s->groups == 2 ? 2 : 4, &r->e));
@@ -86,9 +96,15 @@ void rig_open(rig *r, const rig_setup *s)
     s = s ? s : &plain;
     memset(r, 0, sizeof *r);
     bench_open(&r->bench, s->accelerator ? s->accelerator : "reference");
-    r->options = (engine_options){ .accelerator = s->check_only ? NULL : r->bench.accelerator, .accelerator_self = r->bench.self,
-                                   .floating = s->floating ? s->floating : LTH_F32, .eager = s->eager, .no_fusion = s->no_fusion, .strategy = s->strategy,
-                                   .seed = 7, .print = print, .print_context = r };
+    r->options = (engine_options) { .accelerator = s->check_only ? NULL : r->bench.accelerator,
+                                    .accelerator_self = r->bench.self,
+                                    .floating = s->floating ? s->floating : LTH_F32,
+                                    .eager = s->eager,
+                                    .no_fusion = s->no_fusion,
+                                    .strategy = s->strategy,
+                                    .seed = 7,
+                                    .print = print,
+                                    .print_context = r };
     r->g = engine_new(&r->options, &r->e);
     cr_assert_not_null(r->g, "%s", r->e.text);
     must(r, engine_configure(r->g, NULL, 0, configure, r, &r->e));
@@ -135,10 +151,13 @@ lth_trace *rig_begin(rig *r, const rig_recipe *recipe)
     static const rig_recipe plain = { 0 };
     recipe = recipe ? recipe : &plain;
     int batch = recipe->batch ? recipe->batch : RIG_BATCH;
-    r->fields[0] = (engine_field){ "x", { LTH_F32, 2, { batch, RIG_IN } }, r->x + recipe->first * RIG_IN };
-    r->fields[1] = (engine_field){ "y", { LTH_F32, 1, { batch } }, r->y + recipe->first };
-    engine_step_args args = { .hook = recipe->hook ? recipe->hook : "training_step", .fields = r->fields, .field_count = 2,
-                              .training = !recipe->evaluate, .mode = recipe->record_only ? ENGINE_RECORD_ONLY : ENGINE_RUN,
+    r->fields[0] = (engine_field) { "x", { LTH_F32, 2, { batch, RIG_IN } }, r->x + recipe->first * RIG_IN };
+    r->fields[1] = (engine_field) { "y", { LTH_F32, 1, { batch } }, r->y + recipe->first };
+    engine_step_args args = { .hook = recipe->hook ? recipe->hook : "training_step",
+                              .fields = r->fields,
+                              .field_count = 2,
+                              .training = !recipe->evaluate,
+                              .mode = recipe->record_only ? ENGINE_RECORD_ONLY : ENGINE_RUN,
                               .step = recipe->step };
     return engine_begin(r->g, &args);
 }
@@ -151,8 +170,11 @@ lth_status rig_end(rig *r)
 
 static void minimize(rig *r, int32_t optimizer, lth_tensor loss, const rig_recipe *recipe)
 {
-    engine_update_args args = { .divisor = recipe->divisor, .add_accumulated = recipe->add_accumulated, .guard = recipe->guard,
-                                .clip_norm = recipe->clip_norm, .clip_value = recipe->clip_value };
+    engine_update_args args = { .divisor = recipe->divisor,
+                                .add_accumulated = recipe->add_accumulated,
+                                .guard = recipe->guard,
+                                .clip_norm = recipe->clip_norm,
+                                .clip_value = recipe->clip_value };
     const lth_tensor *gradients, *totals;
     uint32_t count;
     if (engine_gradients(r->g, optimizer, loss, &gradients, &count, RIG_HERE))

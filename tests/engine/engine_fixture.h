@@ -22,7 +22,7 @@ typedef struct rig {
     engine *g;
     engine_options options;
     error e;
-    str printed; /* lines, each ended by '\n' */
+    str printed;                  /* lines, each ended by '\n' */
     lth_parameter w1, b1, w2, b2; /* y = relu(x w1' + b1) w2' + b2, both layers RIG_IN -> RIG_OUT -> 1 */
     lth_buffer seen;              /* f32, rank 0: counts steps where the recipe says so */
     struct rig_sgd sgd[2];        /* an instance a group */
@@ -48,8 +48,8 @@ bool rig_has(const char *accelerator);
 
 /* What a step does; zero: a plain training step with an update. */
 typedef struct rig_recipe {
-    const char *hook;  /* NULL: "training_step" */
-    int batch, first;  /* rows of r->x; 0: RIG_BATCH */
+    const char *hook; /* NULL: "training_step" */
+    int batch, first; /* rows of r->x; 0: RIG_BATCH */
     bool evaluate, record_only, no_update, count_seen, guard, add_accumulated, accumulate;
     double clip_norm, clip_value, divisor, loss_scale;
     uint32_t step;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What goes wrong in a step is told with the author's place, and changes nothing. */
-#include "engine_fixture.h"
 #include "engine/internal.h"
+#include "engine_fixture.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -10,10 +10,7 @@
 
 static rig r;
 
-static void says(const char *part)
-{
-    cr_assert(strstr(r.e.text, part), "'%s' is not in: %s", part, r.e.text);
-}
+static void says(const char *part) { cr_assert(strstr(r.e.text, part), "'%s' is not in: %s", part, r.e.text); }
 
 static char here[64];
 /* Remembers the line that follows, as a message would name it. */
@@ -49,11 +46,11 @@ static lth_tensor kept;
 Test(engine_errors, a_tensor_of_an_earlier_step_is_named_with_both_places)
 {
     rig_open(&r, NULL);
-    lth_trace *t = rig_begin(&r, &(rig_recipe){ .step = 17 });
+    lth_trace *t = rig_begin(&r, &(rig_recipe) { .step = 17 });
     int made = __LINE__ + 1;
     kept = lth_square(rig_loss(&r, t));
     cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
-    t = rig_begin(&r, &(rig_recipe){ .step = 18 });
+    t = rig_begin(&r, &(rig_recipe) { .step = 18 });
     lth_tensor loss = rig_loss(&r, t);
     next_line(__LINE__);
     lth_tensor bad = lth_add(loss, kept);
@@ -117,12 +114,12 @@ Test(engine_errors, nothing_and_strangers_are_refused_as_operands)
     says("no field 'z'; it has 'x', 'y'");
     rig_begin(&r, NULL);
     loss = rig_loss(&r, t);
-    lth_parameter_value(loss, ((lth_parameter){ 0, 0 }));
+    lth_parameter_value(loss, ((lth_parameter) { 0, 0 }));
     cr_assert_eq(rig_end(&r), LTH_INVALID);
     says("never made");
     rig_begin(&r, NULL);
     loss = rig_loss(&r, t);
-    lth_buffer_value(loss, ((lth_buffer){ 9, 0 }));
+    lth_buffer_value(loss, ((lth_buffer) { 9, 0 }));
     cr_assert_eq(rig_end(&r), LTH_INVALID);
     says("another model");
     rig_begin(&r, NULL);
@@ -137,7 +134,8 @@ Test(engine_errors, nothing_and_strangers_are_refused_as_operands)
 Test(engine_errors, hosts_ops_are_not_for_plugins_and_a_loss_is_one_number)
 {
     rig_open(&r, NULL);
-    const uint32_t forbidden[] = { LTH_OP_STATE, LTH_OP_ASSIGN, LTH_OP_OUTPUT, LTH_OP_UPDATE, LTH_OP_SCALAR, TRACE_OP_CLIP, 99999, 13 };
+    const uint32_t forbidden[] = { LTH_OP_STATE,  LTH_OP_ASSIGN, LTH_OP_OUTPUT, LTH_OP_UPDATE,
+                                   LTH_OP_SCALAR, TRACE_OP_CLIP, 99999,         13 };
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++) {
         lth_trace *t = rig_begin(&r, NULL);
         lth_attr_state at = { 0, 0, 0 };
@@ -166,7 +164,7 @@ Test(engine_errors, an_assertion_that_does_not_hold_commits_nothing)
         const lth_tensor *gradients;
         uint32_t count;
         engine_gradients(r.g, 0, loss, &gradients, &count, RIG_HERE);
-        engine_update(r.g, 0, gradients, &(engine_update_args){ .divisor = 1 }, RIG_HERE);
+        engine_update(r.g, 0, gradients, &(engine_update_args) { .divisor = 1 }, RIG_HERE);
         lth_assign(r.seen, lth_add(lth_buffer_value(loss, r.seen), 1));
         next_line(__LINE__);
         lth_assert(lth_gt(loss, 1e6), "losses are large");
@@ -183,7 +181,7 @@ Test(engine_errors, a_non_finite_gradient_leaves_state_alone_and_names_the_op_be
     const rig_setup setups[] = { { 0 }, { .eager = true }, { .optimizers = 2 } };
     for (int k = 0; k < 3; k++) {
         rig_open(&r, &setups[k]);
-        rig_train(&r, &(rig_recipe){ .guard = true });
+        rig_train(&r, &(rig_recipe) { .guard = true });
         uint64_t before = rig_state_hash(&r);
         lth_trace *t = rig_begin(&r, NULL);
         lth_tensor loss = rig_loss(&r, t);
@@ -193,13 +191,13 @@ Test(engine_errors, a_non_finite_gradient_leaves_state_alone_and_names_the_op_be
         const lth_tensor *gradients;
         uint32_t count;
         engine_gradients(r.g, 0, lth_add(loss, bad), &gradients, &count, RIG_HERE);
-        engine_update(r.g, 0, gradients, &(engine_update_args){ .divisor = 1, .guard = true }, RIG_HERE);
+        engine_update(r.g, 0, gradients, &(engine_update_args) { .divisor = 1, .guard = true }, RIG_HERE);
         cr_assert_eq(rig_end(&r), LTH_CHECK);
         says("non-finite gradient");
         says("in the gradient of `log`");
         says(here);
         cr_assert_eq(rig_state_hash(&r), before);
-        rig_train(&r, &(rig_recipe){ .guard = true });
+        rig_train(&r, &(rig_recipe) { .guard = true });
         rig_close(&r);
     }
 }
@@ -209,24 +207,24 @@ Test(engine_errors, data_and_parameters_that_were_bad_before_are_named)
     rig_open(&r, NULL);
     float good = r.x[4];
     r.x[4] = NAN;
-    cr_assert_eq(rig_step(&r, &(rig_recipe){ .guard = true }), LTH_CHECK);
+    cr_assert_eq(rig_step(&r, &(rig_recipe) { .guard = true }), LTH_CHECK);
     says("field 'x' of the batch holds 1 non-finite");
     r.x[4] = good;
     float weights[RIG_OUT * RIG_IN] = { 0 };
     weights[2] = INFINITY;
     cr_assert_eq(engine_tensor_set(r.g, 0, weights, &r.e), LTH_INVALID - LTH_INVALID);
-    cr_assert_eq(rig_step(&r, &(rig_recipe){ .guard = true }), LTH_CHECK);
+    cr_assert_eq(rig_step(&r, &(rig_recipe) { .guard = true }), LTH_CHECK);
     says("'one.weight' held 1 non-finite");
     rig_close(&r);
 }
 
 Test(engine_errors, a_non_finite_micro_batch_is_found_when_it_is_accumulated)
 {
-    rig_open(&r, &(rig_setup){ .accumulate = true });
-    rig_train(&r, &(rig_recipe){ .accumulate = true, .guard = true });
+    rig_open(&r, &(rig_setup) { .accumulate = true });
+    rig_train(&r, &(rig_recipe) { .accumulate = true, .guard = true });
     uint64_t before = rig_state_hash(&r);
     r.x[4] = NAN;
-    cr_assert_eq(rig_step(&r, &(rig_recipe){ .accumulate = true, .guard = true, .add_accumulated = true }), LTH_CHECK);
+    cr_assert_eq(rig_step(&r, &(rig_recipe) { .accumulate = true, .guard = true, .add_accumulated = true }), LTH_CHECK);
     says("field 'x'");
     cr_assert_eq(rig_state_hash(&r), before);
     rig_close(&r);
@@ -256,7 +254,8 @@ static lth_status rewrite(void *self, const lth_graph *in, lth_graph_builder *ou
         const lth_node *n = lth_graph_node(in, i);
         for (uint32_t k = 0; k < n->operand_count; k++)
             operands[k] = map[lth_node_operand(in, n, k)];
-        uint32_t first = out->api->emit(out, n->op, operands, n->operand_count, lth_node_attributes(in, n), n->attributes_size, n->site);
+        uint32_t first =
+            out->api->emit(out, n->op, operands, n->operand_count, lth_node_attributes(in, n), n->attributes_size, n->site);
         for (uint32_t k = 0; k < n->value_count; k++)
             map[n->first_value + k] = first + k;
     }
@@ -278,7 +277,7 @@ Test(engine_errors, a_strategy_rewrites_steps_and_guards_stay_guards)
     const lth_strategy inventor = { .struct_size = sizeof inventor, .id = "inventor", .transform = invent };
     rig plain;
     rig_open(&plain, NULL);
-    rig_open(&r, &(rig_setup){ .strategy = &copier });
+    rig_open(&r, &(rig_setup) { .strategy = &copier });
     const rig_recipe recipe = { .guard = true, .clip_norm = 1, .count_seen = true };
     for (int i = 0; i < 3; i++)
         cr_assert_eq(rig_train(&r, &recipe), rig_train(&plain, &recipe));
@@ -291,7 +290,7 @@ Test(engine_errors, a_strategy_rewrites_steps_and_guards_stay_guards)
     says("strategy 'copier' does not serve reading");
     rig_close(&r);
     rig_close(&plain);
-    rig_open(&r, &(rig_setup){ .strategy = &inventor });
+    rig_open(&r, &(rig_setup) { .strategy = &inventor });
     cr_assert_neq(rig_step(&r, NULL), LTH_OK);
     says("strategy 'inventor'");
     rig_close(&r);
@@ -317,16 +316,16 @@ Test(engine_errors, a_run_time_failure_names_op_and_place)
 
 Test(engine_errors, recording_alone_finds_shape_errors_without_an_accelerator)
 {
-    rig_open(&r, &(rig_setup){ .check_only = true, .accumulate = true });
-    cr_assert_eq(rig_step(&r, &(rig_recipe){ .record_only = true, .guard = true, .clip_norm = 1 }), LTH_OK, "%s", r.e.text);
-    cr_assert_eq(rig_step(&r, &(rig_recipe){ .record_only = true, .accumulate = true, .divisor = 2 }), LTH_OK, "%s", r.e.text);
-    rig_begin(&r, &(rig_recipe){ .record_only = true });
+    rig_open(&r, &(rig_setup) { .check_only = true, .accumulate = true });
+    cr_assert_eq(rig_step(&r, &(rig_recipe) { .record_only = true, .guard = true, .clip_norm = 1 }), LTH_OK, "%s", r.e.text);
+    cr_assert_eq(rig_step(&r, &(rig_recipe) { .record_only = true, .accumulate = true, .divisor = 2 }), LTH_OK, "%s", r.e.text);
+    rig_begin(&r, &(rig_recipe) { .record_only = true });
     lth_tensor x = engine_input(r.g, "x", RIG_HERE);
     cr_assert_eq(lth_item(lth_sum(x)), 0, "a read gives zeros");
     lth_add(x, engine_input(r.g, "y", RIG_HERE));
     cr_assert_eq(rig_end(&r), LTH_INVALID);
     says("(8, 3)");
-    rig_begin(&r, &(rig_recipe){ .record_only = true });
+    rig_begin(&r, &(rig_recipe) { .record_only = true });
     x = lth_sum(engine_input(r.g, "x", RIG_HERE));
     while (lth_item(x) < 100)
         x = lth_mul(x, 2);
@@ -378,7 +377,10 @@ static lth_status leaks(void *self, lth_update *u)
 
 Test(engine_errors, a_wrong_rule_of_an_optimizer_is_told_by_its_name)
 {
-    const struct { lth_status (*update)(void *, lth_update *); const char *says; } wrong[] = {
+    const struct {
+        lth_status (*update)(void *, lth_update *);
+        const char *says;
+    } wrong[] = {
         { forgets, "optimizer 'sgd': its rule never called lth_update_set_parameter" },
         { misshapes, "sets the parameter to f32 (); it must be f32 (4, 3)" },
         { bakes, "no numeric option with LTH_OPTION_HYPER" },
@@ -389,7 +391,7 @@ Test(engine_errors, a_wrong_rule_of_an_optimizer_is_told_by_its_name)
         lth_optimizer rule = rig_sgd_each;
         rule.update = wrong[i].update;
         kept = lth_none();
-        rig_open(&r, &(rig_setup){ .rule = &rule });
+        rig_open(&r, &(rig_setup) { .rule = &rule });
         uint64_t before = rig_state_hash(&r);
         cr_assert_neq(rig_step(&r, NULL), LTH_OK);
         says(wrong[i].says);
@@ -403,7 +405,7 @@ Test(engine_errors, a_wrong_rule_of_an_optimizer_is_told_by_its_name)
 Test(engine_errors, prints_come_in_order_and_long_tensors_are_cut)
 {
     rig_open(&r, NULL);
-    rig_begin(&r, &(rig_recipe){ .batch = 2 });
+    rig_begin(&r, &(rig_recipe) { .batch = 2 });
     lth_tensor x = engine_input(r.g, "x", RIG_HERE);
     lth_shape shape = { LTH_I64, 1, { 2000 } }, small = { LTH_F32, 2, { 2, 3 } };
     lth_print("small", lth_iota(x, &small, 1));
@@ -423,11 +425,20 @@ Test(engine_errors, a_described_plan_shows_ops_places_memory_and_parameters)
     rig_open(&r, NULL);
     engine_describe(r.g, collect, &text);
     cr_assert_str_eq(str_text(&text), "no step has run yet\n");
-    rig_train(&r, &(rig_recipe){ .guard = true });
+    rig_train(&r, &(rig_recipe) { .guard = true });
     str_clear(&text);
     engine_describe(r.g, collect, &text);
-    const char *parts[] = { "training_step: ", " kernels", " FLOP", "working memory", "21 parameters, 21 of them trained", "matmul",
-                            "engine_fixture.c:", "input 'x' -> f32 (8, 3)", "'sgd/one.weight/velocity' and 3 more", "gradient of ", "kernels:" };
+    const char *parts[] = { "training_step: ",
+                            " kernels",
+                            " FLOP",
+                            "working memory",
+                            "21 parameters, 21 of them trained",
+                            "matmul",
+                            "engine_fixture.c:",
+                            "input 'x' -> f32 (8, 3)",
+                            "'sgd/one.weight/velocity' and 3 more",
+                            "gradient of ",
+                            "kernels:" };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         cr_assert(strstr(str_text(&text), parts[i]), "'%s' is not in:\n%s", parts[i], str_text(&text));
     str_free(&text);

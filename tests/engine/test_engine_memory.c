@@ -54,7 +54,7 @@ void *aligned_alloc(size_t alignment, size_t size)
 Test(engine_memory, a_steady_step_allocates_nothing)
 {
     static rig r;
-    rig_open(&r, &(rig_setup){ .accumulate = true });
+    rig_open(&r, &(rig_setup) { .accumulate = true });
     const rig_recipe recipes[] = { { .accumulate = true, .divisor = 2, .count_seen = true },
                                    { .add_accumulated = true, .divisor = 2, .guard = true, .clip_norm = 1, .clip_value = 2 },
                                    { .evaluate = true, .hook = "validation_step" },

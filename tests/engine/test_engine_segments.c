@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reading a value in the middle of a step: a plan of its own, nothing committed, nothing computed otherwise. */
-#include "engine_fixture.h"
 #include "engine/internal.h"
+#include "engine_fixture.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -24,7 +24,7 @@ static void minimize(rig *r, int32_t optimizer, lth_tensor loss)
 /* Two optimizers in turn, as a GAN has: the second one's loss hangs on what the first has changed, and on a buffer. */
 static double adversarial_step(rig *r, bool reads, double read[3])
 {
-    lth_trace *t = rig_begin(r, &(rig_recipe){ .guard = true });
+    lth_trace *t = rig_begin(r, &(rig_recipe) { .guard = true });
     lth_tensor loss = rig_loss(r, t);
     lth_assign(r->seen, lth_add(lth_buffer_value(loss, r->seen), 1));
     if (reads)
@@ -72,15 +72,15 @@ static void compare(const rig_setup *setup)
 
 Test(engine_segments, a_step_that_reads_in_between_computes_what_one_that_does_not_does)
 {
-    compare(&(rig_setup){ .optimizers = 2, .floating = LTH_F64 });
-    compare(&(rig_setup){ .optimizers = 2, .floating = LTH_F64, .eager = true });
-    compare(&(rig_setup){ .optimizers = 2, .floating = LTH_F64, .rule = &rig_sgd_each });
+    compare(&(rig_setup) { .optimizers = 2, .floating = LTH_F64 });
+    compare(&(rig_setup) { .optimizers = 2, .floating = LTH_F64, .eager = true });
+    compare(&(rig_setup) { .optimizers = 2, .floating = LTH_F64, .rule = &rig_sgd_each });
 }
 
 Test(engine_segments, nothing_is_committed_by_a_read)
 {
     rig r;
-    rig_open(&r, &(rig_setup){ .floating = LTH_F64 });
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
     rig_train(&r, NULL);
     uint64_t before = rig_state_hash(&r);
     lth_trace *t = rig_begin(&r, NULL);
@@ -110,7 +110,7 @@ Test(engine_segments, a_read_at_the_very_end_is_still_followed_by_the_commit)
         const lth_tensor *gradients;
         uint32_t count;
         engine_gradients(b.g, 0, loss, &gradients, &count, RIG_HERE);
-        engine_update(b.g, 0, gradients, &(engine_update_args){ .divisor = 1 }, RIG_HERE);
+        engine_update(b.g, 0, gradients, &(engine_update_args) { .divisor = 1 }, RIG_HERE);
         double read = lth_item(loss);
         cr_assert_eq(rig_end(&b), LTH_OK, "%s", b.e.text);
         cr_assert_eq(read, engine_output_value(b.g, b.ticket, 0));
@@ -132,9 +132,9 @@ Test(engine_segments, what_a_segment_has_computed_is_not_computed_again)
 {
     rig r;
     rig_open(&r, NULL);
-    rig_train(&r, &(rig_recipe){ .evaluate = true });
+    rig_train(&r, &(rig_recipe) { .evaluate = true });
     cr_assert_eq(count_nodes(&r, LTH_OP_MATMUL), 2);
-    lth_trace *t = rig_begin(&r, &(rig_recipe){ .evaluate = true });
+    lth_trace *t = rig_begin(&r, &(rig_recipe) { .evaluate = true });
     lth_tensor loss = rig_loss(&r, t);
     engine_output(r.g, lth_mul(loss, lth_item(loss)), RIG_HERE);
     cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
@@ -145,9 +145,9 @@ Test(engine_segments, what_a_segment_has_computed_is_not_computed_again)
 Test(engine_segments, control_flow_may_hang_on_a_value)
 {
     rig r;
-    rig_open(&r, &(rig_setup){ .floating = LTH_F64 });
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
     for (int round = 0; round < 3; round++) {
-        lth_trace *t = rig_begin(&r, &(rig_recipe){ .evaluate = true });
+        lth_trace *t = rig_begin(&r, &(rig_recipe) { .evaluate = true });
         lth_tensor x = lth_scalar(rig_loss(&r, t), 1 + round);
         int doublings = 0;
         while (lth_item(x) < 100) {
@@ -203,7 +203,7 @@ Test(engine_segments, whole_tensors_of_any_type_are_read_and_a_wrong_size_is_ref
 {
     rig r;
     rig_open(&r, NULL);
-    lth_trace *t = rig_begin(&r, &(rig_recipe){ .batch = 2 });
+    lth_trace *t = rig_begin(&r, &(rig_recipe) { .batch = 2 });
     lth_tensor x = engine_input(r.g, "x", RIG_HERE);
     float doubled[2 * RIG_IN];
     cr_assert_eq(t->api->read(t, lth_mul(x, 2), doubled, sizeof doubled, LTH_HERE), LTH_OK);

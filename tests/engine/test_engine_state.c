@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Parameters, buffers and optimizer state: their making, their names, their bits. */
-#include "engine_fixture.h"
 #include "engine/internal.h"
+#include "engine_fixture.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -12,14 +12,25 @@ static rig r;
 
 Test(engine_state, names_kinds_and_order_are_those_of_model_and_optimizer)
 {
-    rig_open(&r, &(rig_setup){ .accumulate = true, .groups = 2 });
-    const struct { const char *name; engine_tensor_kind kind; } expected[] = {
-        { "one.weight", ENGINE_PARAMETER }, { "one.bias", ENGINE_PARAMETER }, { "two.weight", ENGINE_PARAMETER },
-        { "two.bias", ENGINE_PARAMETER }, { "seen", ENGINE_BUFFER }, { "sgd/one.weight/velocity", ENGINE_OPTIMIZER_STATE },
-        { "sgd/one.bias/velocity", ENGINE_OPTIMIZER_STATE }, { "sgd/group0/step", ENGINE_OPTIMIZER_STATE },
-        { "sgd/two.weight/velocity", ENGINE_OPTIMIZER_STATE }, { "sgd/two.bias/velocity", ENGINE_OPTIMIZER_STATE },
-        { "sgd/group1/step", ENGINE_OPTIMIZER_STATE }, { "sgd/one.weight/accumulated", ENGINE_ACCUMULATOR },
-        { "sgd/one.bias/accumulated", ENGINE_ACCUMULATOR }, { "sgd/two.weight/accumulated", ENGINE_ACCUMULATOR },
+    rig_open(&r, &(rig_setup) { .accumulate = true, .groups = 2 });
+    const struct {
+        const char *name;
+        engine_tensor_kind kind;
+    } expected[] = {
+        { "one.weight", ENGINE_PARAMETER },
+        { "one.bias", ENGINE_PARAMETER },
+        { "two.weight", ENGINE_PARAMETER },
+        { "two.bias", ENGINE_PARAMETER },
+        { "seen", ENGINE_BUFFER },
+        { "sgd/one.weight/velocity", ENGINE_OPTIMIZER_STATE },
+        { "sgd/one.bias/velocity", ENGINE_OPTIMIZER_STATE },
+        { "sgd/group0/step", ENGINE_OPTIMIZER_STATE },
+        { "sgd/two.weight/velocity", ENGINE_OPTIMIZER_STATE },
+        { "sgd/two.bias/velocity", ENGINE_OPTIMIZER_STATE },
+        { "sgd/group1/step", ENGINE_OPTIMIZER_STATE },
+        { "sgd/one.weight/accumulated", ENGINE_ACCUMULATOR },
+        { "sgd/one.bias/accumulated", ENGINE_ACCUMULATOR },
+        { "sgd/two.weight/accumulated", ENGINE_ACCUMULATOR },
         { "sgd/two.bias/accumulated", ENGINE_ACCUMULATOR },
     };
     cr_assert_eq(engine_tensor_count(r.g), sizeof expected / sizeof *expected);
@@ -37,7 +48,7 @@ Test(engine_state, names_kinds_and_order_are_those_of_model_and_optimizer)
 
 Test(engine_state, every_tensor_comes_back_as_it_was_set_and_touches_no_other)
 {
-    rig_open(&r, &(rig_setup){ .accumulate = true, .groups = 2 });
+    rig_open(&r, &(rig_setup) { .accumulate = true, .groups = 2 });
     float data[16], back[16];
     for (uint32_t i = 0; i < engine_tensor_count(r.g); i++) {
         int64_t n = lth_shape_count(&engine_tensor_at(r.g, i)->shape);
@@ -63,7 +74,7 @@ Test(engine_state, a_run_continued_from_copied_state_gives_the_same_bits)
     rig_open(&a, &setup);
     rig_open(&b, &setup);
     for (uint32_t i = 0; i < 5; i++)
-        rig_train(&a, &(rig_recipe){ .step = i });
+        rig_train(&a, &(rig_recipe) { .step = i });
     void *data = malloc(4096);
     for (uint32_t i = 0; i < engine_tensor_count(a.g); i++) {
         cr_assert_eq(engine_tensor_get(a.g, i, data, &a.e), LTH_OK);
@@ -71,7 +82,7 @@ Test(engine_state, a_run_continued_from_copied_state_gives_the_same_bits)
     }
     free(data);
     for (uint32_t i = 5; i < 8; i++)
-        cr_assert_eq(rig_train(&a, &(rig_recipe){ .step = i }), rig_train(&b, &(rig_recipe){ .step = i }));
+        cr_assert_eq(rig_train(&a, &(rig_recipe) { .step = i }), rig_train(&b, &(rig_recipe) { .step = i }));
     cr_assert_eq(rig_state_hash(&a), rig_state_hash(&b));
     rig_close(&a);
     rig_close(&b);
@@ -90,23 +101,23 @@ static const double *draw(lth_init init, const char *name, uint64_t seed, int64_
 
 Test(engine_state, initial_values_follow_their_law_and_hang_on_name_and_seed_alone)
 {
-    double mean = 0, square = 0, first = draw((lth_init){ .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 3, 4096)[0];
+    double mean = 0, square = 0, first = draw((lth_init) { .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 3, 4096)[0];
     for (int i = 0; i < 4096; i++)
         mean += drawn[i] / 4096;
     for (int i = 0; i < 4096; i++)
         square += (drawn[i] - mean) * (drawn[i] - mean) / 4096;
     cr_assert(fabs(mean - 1) < 0.15 && fabs(sqrt(square) - 2) < 0.1, "%g %g", mean, sqrt(square));
-    cr_assert_eq(draw((lth_init){ .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 3, 1)[0], first);
-    cr_assert_neq(draw((lth_init){ .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "v", 3, 1)[0], first);
-    cr_assert_neq(draw((lth_init){ .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 4, 1)[0], first);
-    draw((lth_init){ .kind = LTH_INIT_UNIFORM, .a = -3, .b = 5 }, "w", 3, 4096);
+    cr_assert_eq(draw((lth_init) { .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 3, 1)[0], first);
+    cr_assert_neq(draw((lth_init) { .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "v", 3, 1)[0], first);
+    cr_assert_neq(draw((lth_init) { .kind = LTH_INIT_NORMAL, .a = 1, .b = 2 }, "w", 4, 1)[0], first);
+    draw((lth_init) { .kind = LTH_INIT_UNIFORM, .a = -3, .b = 5 }, "w", 3, 4096);
     double low = 9, high = -9;
     for (int i = 0; i < 4096; i++) {
         low = fmin(low, drawn[i]);
         high = fmax(high, drawn[i]);
     }
     cr_assert(low >= -3 && low < -2.9 && high < 5 && high > 4.9, "%g %g", low, high);
-    draw((lth_init){ .kind = LTH_INIT_TRUNCATED_NORMAL, .a = 1, .b = 0.5 }, "w", 3, 4096);
+    draw((lth_init) { .kind = LTH_INIT_TRUNCATED_NORMAL, .a = 1, .b = 0.5 }, "w", 3, 4096);
     for (int i = 0; i < 4096; i++)
         cr_assert(fabs(drawn[i] - 1) <= 1.0);
     lth_shape rows = { LTH_F64, 2, { 3, 2 } };
@@ -151,15 +162,21 @@ static lth_status configure_wish(void *self, lth_setup *s)
 
 Test(engine_state, what_configure_does_wrong_is_told_with_its_place)
 {
-    wish wishes[] = { { twice, "the name 'w' was given before" }, { negative, "varies from batch to batch" },
-                      { no_field, "the batch has no field 'pixels'; it has 'x', 'y'" }, { no_axis, "axis 5" },
-                      { no_label, "is no class label" }, { slash, "'a/b' is no name" }, { huge, "too many elements" },
-                      { leave_alone, "lth_leave without" }, { own_words, "hidden must be even" }, { other_type, "only frozen parameters" } };
+    wish wishes[] = { { twice, "the name 'w' was given before" },
+                      { negative, "varies from batch to batch" },
+                      { no_field, "the batch has no field 'pixels'; it has 'x', 'y'" },
+                      { no_axis, "axis 5" },
+                      { no_label, "is no class label" },
+                      { slash, "'a/b' is no name" },
+                      { huge, "too many elements" },
+                      { leave_alone, "lth_leave without" },
+                      { own_words, "hidden must be even" },
+                      { other_type, "only frozen parameters" } };
     const lth_field_info fields[] = { { sizeof(lth_field_info), 0, "x", { LTH_F32, 2, { 8, -1 } }, 0 },
                                       { sizeof(lth_field_info), 0, "y", { LTH_I64, 0, { 0 } }, 10 } };
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
         error e = { 0 };
-        engine *g = engine_new(&(engine_options){ .floating = LTH_F32 }, &e);
+        engine *g = engine_new(&(engine_options) { .floating = LTH_F32 }, &e);
         cr_assert_neq(engine_configure(g, fields, 2, configure_wish, &wishes[i], &e), LTH_OK);
         cr_assert(strstr(e.text, wishes[i].says), "'%s' is not in: %s", wishes[i].says, e.text);
         engine_free(g);
@@ -183,7 +200,7 @@ Test(engine_state, scopes_name_parameters_and_frozen_or_shared_ones_are_refused_
 {
     error e = { 0 };
     wish w = { modules, "" };
-    engine *g = engine_new(&(engine_options){ .floating = LTH_F32 }, &e);
+    engine *g = engine_new(&(engine_options) { .floating = LTH_F32 }, &e);
     cr_assert_eq(engine_configure(g, NULL, 0, configure_wish, &w, &e), LTH_OK, "%s", e.text);
     const lth_parameter_info *infos;
     cr_assert_eq(engine_parameters(g, &infos), 3);
@@ -211,6 +228,6 @@ Test(engine_state, scopes_name_parameters_and_frozen_or_shared_ones_are_refused_
     cr_assert_neq(engine_add_group(g, 0, &self, ids, 0, &e), LTH_OK);
     engine_free(g);
     error_clear(&e);
-    cr_assert_null(engine_new(&(engine_options){ .floating = LTH_BF16 }, &e));
+    cr_assert_null(engine_new(&(engine_options) { .floating = LTH_BF16 }, &e));
     cr_assert(strstr(e.text, "bf16"));
 }
