@@ -15,6 +15,8 @@ typedef struct work {
     uint32_t *owner;       /* by value: in whose buffer it lies */
     uint32_t *step_of;     /* by unit */
     uint32_t *given;       /* by value: step + 1 at which its buffer was handed on */
+    int64_t *within;       /* by value: bytes from the beginning of the owner's buffer */
+    uint8_t *part;         /* by value: it lies in a CONCAT's buffer */
     uint8_t *stored;       /* by value: needs memory of its own */
     uint8_t *kept;         /* by value: some reader wants it whole and unchanged at its last step */
     uint32_t last_step;
@@ -116,21 +118,39 @@ static void note_writes(work *w)
 
 /* ---- Results made in their place ---- */
 
-/* A group's result that nothing reads but a CONCAT is written straight into it. */
+/* Puts a move's source where the move would put it. In one stretch, it stays a dense value like any other; a group may
+ * scatter its result, too, if nobody else wants it. */
+static void elide_move(work *w, uint32_t unit)
+{
+    const accel_fusion *f = w->f;
+    const accel_unit *u = &f->units[unit];
+    uint32_t root = f->values[u->from].root;
+    const accel_value *from = &f->values[root];
+    bool only = from->uses == 1 && (u->from == root || f->values[u->from].uses == 1);
+    if (from->unit == ACCEL_NONE || f->units[from->unit].kind == ACCEL_UNIT_MOVE || from->total || w->owner[root] != root ||
+        !accel_view_is_whole(&u->from_view, count_of(w, root)))
+        return;
+    if (accel_view_is_dense(&u->to_view)) {
+        w->within[root] = u->to_view.offset * lth_dtype_size(lth_graph_value(f->graph, root)->shape.dtype);
+        w->kept[u->to] |= !only;
+    } else if (f->units[from->unit].kind == ACCEL_UNIT_GROUP && only && u->from == root) {
+        w->out->in[root] = &u->to_view;
+    } else {
+        return;
+    }
+    w->part[root] = 1;
+    w->out->elided[unit] = 1;
+    w->owner[root] = u->to;
+}
+
+/* What goes into a CONCAT is made there. (What a PAD holds would be overwritten by its filling.) */
 static void elide_moves(work *w)
 {
     const accel_fusion *f = w->f;
     for (uint32_t k = 0; k < f->order_count && !f->options.flags; k++) {
         const accel_unit *u = &f->units[f->order[k]];
-        if (u->kind != ACCEL_UNIT_MOVE || maker_of(w, u->to)->op != LTH_OP_CONCAT)
-            continue; /* what a PAD holds would be overwritten by its filling */
-        const accel_value *from = &f->values[u->from];
-        if (from->root == u->from && from->unit != ACCEL_NONE && f->units[from->unit].kind == ACCEL_UNIT_GROUP && !from->total &&
-            from->uses == 1 && accel_view_is_whole(&u->from_view, count_of(w, u->from))) {
-            w->out->elided[f->order[k]] = 1;
-            w->out->in[u->from] = &u->to_view;
-            w->owner[u->from] = u->to;
-        }
+        if (u->kind == ACCEL_UNIT_MOVE && maker_of(w, u->to)->op == LTH_OP_CONCAT)
+            elide_move(w, f->order[k]);
     }
 }
 
@@ -219,7 +239,7 @@ static void look_for_buffer(work *w, uint32_t unit, const accel_seen *seen, void
     heir *h = context;
     uint32_t memory = seen->value;
     uint32_t owner = owner_of(w, memory), step = w->step_of[unit];
-    if (h->found || !w->stored[memory] || w->kept[memory] || w->out->in[memory] || w->out->own[memory].kind != ACCEL_PLACE_NONE ||
+    if (h->found || !w->stored[memory] || w->kept[memory] || w->part[memory] || w->out->own[memory].kind != ACCEL_PLACE_NONE ||
         seen->bound || w->buffers[owner].last != step || w->given[owner] == step + 1 ||
         w->buffers[owner].size != w->buffers[h->value].size || !w->buffers[owner].size)
         return;
@@ -294,7 +314,7 @@ static void take_offsets(work *w)
     const accel_fusion *f = w->f;
     for (uint32_t v = 0; v < f->graph->value_count; v++)
         if (w->stored[v] && w->out->own[v].kind == ACCEL_PLACE_NONE)
-            w->out->own[v] = (accel_place){ ACCEL_PLACE_BLOCK, 0, w->buffers[owner_of(w, v)].offset };
+            w->out->own[v] = (accel_place){ ACCEL_PLACE_BLOCK, 0, w->buffers[owner_of(w, v)].offset + w->within[v] };
     for (uint32_t i = 0; i < f->graph->node_count; i++) {
         const accel_buffer *b = &w->buffers[f->graph->value_count + i];
         accel_place place = { ACCEL_PLACE_BLOCK, 0, b->offset };
@@ -337,11 +357,13 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
     w.owner = calloc(values, sizeof *w.owner);
     w.step_of = calloc(units, sizeof *w.step_of);
     w.given = calloc(values, sizeof *w.given);
+    w.within = calloc(values, sizeof *w.within);
+    w.part = calloc(values, 1);
     w.stored = calloc(values, 1);
     w.kept = calloc(values, 1);
     lth_status status = LTH_NO_MEMORY;
     if (out->own && out->partials && out->workspaces && out->in && out->elided && out->in_place && w.buffers && w.owner && w.step_of &&
-        w.given && w.stored && w.kept) {
+        w.given && w.within && w.part && w.stored && w.kept) {
         for (uint32_t v = 0; v < f->graph->value_count; v++)
             w.owner[v] = v;
         status = make(&w, options);
@@ -350,6 +372,8 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
     free(w.owner);
     free(w.step_of);
     free(w.given);
+    free(w.within);
+    free(w.part);
     free(w.stored);
     free(w.kept);
     return status;

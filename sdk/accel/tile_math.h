@@ -101,16 +101,22 @@ static inline float tile_tanh_f32(float x)
     return a < 0.625f ? near : copysignf(far, x);
 }
 
-/* Near 0 x P(x^2); beyond 1 by a fit of log(erfc(x)). */
-static inline float tile_erf_f32(float x)
+/* erf(x) / x for |x| < 1, from z = x^2. */
+static inline float tile_erf_near(float z)
 {
-    float a = fabsf(x), z = x * x, c = a > 4.0f ? 4.0f : a, p = 7.8758750627e-05f, q = 1.6371514146e-06f;
+    float p = 7.8758750627e-05f;
     p = TILE_FMA(p, z, -8.0168642872e-04f);
     p = TILE_FMA(p, z, 5.1890874234e-03f);
     p = TILE_FMA(p, z, -2.6854212011e-02f);
     p = TILE_FMA(p, z, 1.1283594715e-01f);
     p = TILE_FMA(p, z, -3.7612626667e-01f);
-    p = TILE_FMA(p, z, 1.1283791658e+00f);
+    return TILE_FMA(p, z, 1.1283791658e+00f);
+}
+
+/* 1 - erf(a) for a >= 1, by a fit of its logarithm up to 4; beyond, 0 (it is below 1.6e-8). */
+static inline float tile_erfc_far(float a)
+{
+    float c = a > 4.0f ? 4.0f : a, q = 1.6371514146e-06f;
     q = TILE_FMA(q, c, -4.6058042689e-05f);
     q = TILE_FMA(q, c, 5.9680562566e-04f);
     q = TILE_FMA(q, c, -4.7595962933e-03f);
@@ -119,14 +125,21 @@ static inline float tile_erf_f32(float x)
     q = TILE_FMA(q, c, -6.3182605156e-01f);
     q = TILE_FMA(q, c, -1.1302334348e+00f);
     q = TILE_FMA(q, c, 3.2013804968e-04f);
-    float y = copysignf(1.0f - tile_exp_f32(q), x);
-    return x != x ? x : a < 1.0f ? x * p : y;
+    return a > 4.0f ? 0.0f : tile_exp_f32(q);
 }
 
+static inline float tile_erf_f32(float x)
+{
+    float a = fabsf(x), far = copysignf(1.0f - tile_erfc_far(a), x);
+    return a < 1.0f ? x * tile_erf_near(x * x) : far;
+}
+
+/* x Phi(x). Where x is far below 0, Phi is a difference of nearly equal numbers unless it comes from erfc. */
 static inline float tile_gelu_f32(float x)
 {
-    float half = 0.5f * x;
-    return TILE_FMA(half, tile_erf_f32(x * 0.707106781f), half);
+    float s = x * 0.707106781f, a = fabsf(s), tail = 0.5f * tile_erfc_far(a);
+    float near = TILE_FMA(0.5f * s, tile_erf_near(s * s), 0.5f), far = s < 0 ? tail : 1.0f - tail;
+    return x * (a < 1.0f ? near : far);
 }
 
 /* x (1 + tanh(u)) / 2 = x sigmoid(2 u) */
