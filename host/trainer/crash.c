@@ -14,6 +14,7 @@ _Thread_local crumb crash_crumb;
 
 static const int fatal[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 static char hint[1024];
+static const crumb *main_crumb; /* of the thread that installed the handler */
 
 static const char *signal_name(int number)
 {
@@ -32,6 +33,22 @@ static void say(const char *text)
     (void)ignored;
 }
 
+static void say_crumb(const crumb *c)
+{
+    say("[");
+    say(c->section);
+    say("]");
+    if (c->component && strcmp(c->component, c->section) != 0) {
+        say(" (");
+        say(c->component);
+        say(")");
+    }
+    if (c->hook) {
+        say(", ");
+        say(c->hook);
+    }
+}
+
 static void on_crash(int number)
 {
     const crumb *c = &crash_crumb;
@@ -40,16 +57,11 @@ static void on_crash(int number)
     say("\nlthost: crashed by ");
     say(signal_name(number));
     if (c->section) {
-        say("\n  in [");
-        say(c->section);
-        say("]");
-        if (c->component && strcmp(c->component, c->section) != 0) {
-            say(" (");
-            say(c->component);
-            say(")");
-        }
-        say(c->hook ? ", " : "");
-        say(c->hook ? c->hook : "");
+        say("\n  in ");
+        say_crumb(c);
+    } else if (main_crumb && main_crumb != c && main_crumb->section) { /* a worker of a pool */
+        say("\n  while the main thread was in ");
+        say_crumb(main_crumb);
     } else {
         say("\n  outside of any plugin's hook");
     }
@@ -69,6 +81,7 @@ void crash_install(void)
 {
     struct sigaction action = { .sa_handler = on_crash, .sa_flags = SA_ONSTACK | SA_NODEFER };
     sigemptyset(&action.sa_mask);
+    main_crumb = &crash_crumb;
     thread_use_signal_stack();
     for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++)
         sigaction(fatal[i], &action, NULL);

@@ -76,7 +76,7 @@ lth_status loggers_open(session *s, error *e)
                                   .run_dir = s->run_dir,
                                   .run_id = s->run_id,
                                   .run_file = str_text(&s->run_ini),
-                                  .resumed_step = s->resumed ? s->loop.global_step : -1,
+                                  .resumed_step = !s->resumed ? -1 : s->in_fit ? s->loop.global_step : s->logged_step,
                                   .resumed_rows = s->rows };
     collect_hyperparameters(s);
     s->threads = memory_new((s->logger_count + 1) * sizeof *s->threads);

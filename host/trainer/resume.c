@@ -191,6 +191,10 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         s->best.name = str_dup(json_string_value(json_object_get(best, "name")));
         s->best.monitor = str_dup(json_string_value(json_object_get(best, "monitor")));
     }
+    /* A stop that a plugin asked for holds, unless the run file has changed since: then it is a wish to go on. */
+    const char *stop = json_string_value(json_object_get(root, "stop"));
+    if (stop && checkpoint_facts_of(c)->run_ini && strcmp(checkpoint_facts_of(c)->run_ini, str_text(&s->run_ini)) == 0)
+        s->trainer.api->stop(&s->trainer, stop);
     s->rows = json_integer_value(json_object_get(root, "rows"));
     s->resumed = true;
     if (s->resume_named)

@@ -38,15 +38,18 @@ static lth_status find_resume(session *s, checkpoint **out, error *e)
     return status == LTH_END ? LTH_OK : status;
 }
 
-static bool has_best(const char *run_dir)
+/* Whether a run's folder has a best checkpoint; s->logged_step becomes the newest one's step. */
+static bool has_best(session *s, const char *run_dir)
 {
     char *dir = path_join(run_dir, "checkpoints");
     checkpoint_list list = { 0 };
     error ignored = { 0 };
     bool best = false;
     if (checkpoint_list_read(dir, &list, &ignored) == LTH_OK)
-        for (size_t i = 0; i < list.count; i++)
+        for (size_t i = 0; i < list.count; i++) {
             best = best || list.at[i].is_best;
+            s->logged_step = list.at[i].global_step > s->logged_step ? list.at[i].global_step : s->logged_step;
+        }
     checkpoint_list_free(&list);
     free(dir);
     return best;
@@ -61,14 +64,15 @@ static lth_status find_evaluated(session *s, const char *after, checkpoint **out
     *out = NULL;
     if (which && !after && strcmp(which, "auto") != 0)
         return resume_find(s, which, out, e);
-    if (!after && s->model_options.weights[0])
+    if (!after && (s->model_options.weights[0] || s->limits.fast_dev_batches > 0))
         return LTH_OK;
     run = after ? str_dup(after) : run_dir_newest(s, e);
     if (e->status == LTH_OK && !run)
         session_warn(s, "there is no checkpoint: the model is used as it was made, untrained");
     if (e->status == LTH_OK && run) {
         char *dir = path_join(run, "checkpoints");
-        const checkpoint_open_args args = { .dir = dir, .which = which ? which : has_best(run) ? "best" : "last", .warn = session_warn,
+        bool best = has_best(s, run);
+        const checkpoint_open_args args = { .dir = dir, .which = which ? which : best ? "best" : "last", .warn = session_warn,
                                             .context = s };
         if (checkpoint_open(&args, out, e) == LTH_END && e->status == LTH_OK)
             error_set(e, LTH_INVALID, "'%s' holds no checkpoint", dir);

@@ -83,6 +83,8 @@ static void set_state(session *s)
     json_object_set_new(root, "run_id", json_string(s->run_id));
     json_object_set_new(root, "rows", json_integer((json_int_t)s->rows));
     json_object_set_new(root, "of_trainer", json_boolean(s->saving_own));
+    if (s->stop_asked)
+        json_object_set_new(root, "stop", json_string(s->stop_reason));
     if (s->best.name)
         json_object_set_new(root, "best", json_pack("{s:s, s:s, s:o}", "name", s->best.name, "monitor", s->best.monitor, "score",
                                                     json_from_f64(s->best.score)));

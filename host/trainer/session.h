@@ -187,6 +187,7 @@ struct session {
     uint32_t thread_count;
     lth_run_info run_info;
     int64_t rows; /* logged since the start of the run */
+    int64_t logged_step; /* of a fit whose log another stage adds to */
     lth_hyperparameter *hyperparameters;
     size_t hyperparameter_capacity;
 
