@@ -13,7 +13,8 @@ lth_status data_loader_save(data_loader *l, lth_writer *w, error *e)
     (void)e;
     lth_put_i64(w, "epoch", l->epoch);
     lth_put_i64(w, "batch", l->given);
-    lth_put_i64(w, "samples", l->given * group); /* of all ranks, full batches taken */
+    int64_t samples = l->given * group; /* of all ranks; an epoch's last batch may be a short one */
+    lth_put_i64(w, "samples", l->is_stream || samples < l->order.count ? samples : l->order.count);
     lth_put_i64(w, "group", group);
     lth_put_string(w, "order", order_names[l->order.args.kind]);
     lth_put_i64(w, "seed", (int64_t)a->seed);

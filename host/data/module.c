@@ -3,6 +3,7 @@
 #include "module.h"
 
 #include "util/memory.h"
+#include "util/str.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ data_module *data_open(const data_args *args, error *e)
         }
     data_module *m = memory_new(sizeof *m);
     m->args = *args;
+    m->args.identity = args->identity ? str_dup(args->identity) : NULL;
     if (m->args.world < 1)
         m->args.world = 1;
     return m;
@@ -34,22 +36,27 @@ void data_close(data_module *m)
     if (!m)
         return;
     data_declared_free(&m->declared);
+    free((char *)m->args.identity);
     free(m->infos);
     free(m);
 }
 
 /* The model was made for the fields of the first setup; a later one may not change them. */
+static bool same_field(const data_field *a, const data_field *b)
+{
+    return strcmp(a->name, b->name) == 0 && memcmp(&a->shape, &b->shape, sizeof a->shape) == 0 &&
+           a->num_classes == b->num_classes;
+}
+
 static lth_status check_same_fields(const data_declared *before, const data_declared *now, error *e)
 {
-    for (size_t i = 0; i < before->field_count || i < now->field_count; i++) {
-        const data_field *a = i < before->field_count ? &before->fields[i] : NULL,
-                         *b = i < now->field_count ? &now->fields[i] : NULL;
-        if (!a || !b || strcmp(a->name, b->name) != 0 || memcmp(&a->shape, &b->shape, sizeof a->shape) != 0 ||
-            a->num_classes != b->num_classes)
-            return error_set(e, LTH_INVALID, "the datamodule declares the field '%s' otherwise than in an earlier setup",
-                             (a ? a : b)->name);
-    }
-    return LTH_OK;
+    size_t i = 0;
+    while (i < before->field_count && i < now->field_count && same_field(&before->fields[i], &now->fields[i]))
+        i++;
+    if (i == before->field_count && i == now->field_count)
+        return LTH_OK;
+    const data_field *f = i < now->field_count ? &now->fields[i] : &before->fields[i];
+    return error_set(e, LTH_INVALID, "the datamodule declares the field '%s' otherwise than in an earlier setup", f->name);
 }
 
 /* Datasets of stages that the new setup did not give stay. */

@@ -86,8 +86,10 @@ lth_status checkpoint_check_name(const char *name, error *e);
  * on disk, and `last` points to it unless it is of weights only. On an error nothing of it is left. */
 lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e);
 bool checkpoint_exists(const checkpoint_dir *d, const char *name);
-/* Makes `best` point to a checkpoint. */
+/* Makes `best`, or `last`, point to a checkpoint. A save sets `last` by itself; a crash right after one may have kept it from
+ * that, and a damaged one that was put aside leaves `last` pointing nowhere. */
 lth_status checkpoint_set_best(checkpoint_dir *d, const char *name, error *e);
+lth_status checkpoint_set_last(checkpoint_dir *d, const char *name, error *e);
 /* Removes one; absent is fine. It is renamed away first, so that a half-removed one is never taken for whole. A link to it
  * goes too. What may be removed is the trainer's to decide. */
 lth_status checkpoint_remove(checkpoint_dir *d, const char *name, error *e);

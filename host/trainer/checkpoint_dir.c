@@ -128,12 +128,16 @@ bool checkpoint_exists(const checkpoint_dir *d, const char *name)
     return exists;
 }
 
-lth_status checkpoint_set_best(checkpoint_dir *d, const char *name, error *e)
+static lth_status set_link(checkpoint_dir *d, const char *link, const char *name, error *e)
 {
     if (!checkpoint_exists(d, name))
         return error_set(e, LTH_INVALID, "there is no checkpoint '%s' in '%s'", name, d->path);
-    return checkpoint_link(d->path, "best", name, e);
+    return checkpoint_link(d->path, link, name, e);
 }
+
+lth_status checkpoint_set_best(checkpoint_dir *d, const char *name, error *e) { return set_link(d, "best", name, e); }
+
+lth_status checkpoint_set_last(checkpoint_dir *d, const char *name, error *e) { return set_link(d, "last", name, e); }
 
 static void unlink_if(const char *dir, const char *link, const char *name)
 {

@@ -34,9 +34,9 @@ static bool counterpart(const char *text, const word *w, word *out)
     return false;
 }
 
-static void tell(str *out, const word *then, const word *now)
+/* w: the one of the two that there is. */
+static void tell(str *out, const word *w, const word *then, const word *now)
 {
-    const word *w = then ? then : now;
     size_t skip = w->key ? w->key + 1 : 0;
     if (out->length)
         str_append(out, "; ");
@@ -59,10 +59,10 @@ void checkpoint_fingerprint_difference(const char *then, const char *now, str *o
     for (const char *rest = then; next_word(&rest, &place, &w);) {
         bool both = counterpart(now, &w, &other);
         if (!both || other.length != w.length || memcmp(other.at, w.at, w.length) != 0)
-            tell(out, &w, both ? &other : NULL);
+            tell(out, &w, &w, both ? &other : NULL);
     }
     place = 0;
     for (const char *rest = now; next_word(&rest, &place, &w);)
         if (!counterpart(then, &w, &other))
-            tell(out, NULL, &w);
+            tell(out, &w, NULL, &w);
 }

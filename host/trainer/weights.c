@@ -106,7 +106,7 @@ static lth_status read_converted(safetensors_file *f, uint32_t source, const lth
             status ? -1 : weights_convert(t->shape.dtype, piece, shape->dtype, out + i * lth_dtype_size(shape->dtype), n);
         if (lost >= 0)
             status = error_set(e, LTH_INVALID, "'%s': element %lld of tensor '%s' is too large for %s", safetensors_path(f),
-                               (long long)(i + lost), t->name, lth_dtype_name(shape->dtype));
+                               (long long)i + (long long)lost, t->name, lth_dtype_name(shape->dtype));
     }
     free(piece);
     return status;

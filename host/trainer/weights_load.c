@@ -51,7 +51,7 @@ lth_status weights_load(engine *g, const char *path, bool strict, weights_warn w
     lth_status status = safetensors_open(inside ? inside : path, &f, e);
     free(inside);
     if (status)
-        return error_prefix(e, "weights: ");
+        return status;
     weights_target *targets;
     uint32_t count = weights_of_engine(g, true, &targets);
     int64_t *sources = memory_new((count + 1) * sizeof *sources);
@@ -61,5 +61,5 @@ lth_status weights_load(engine *g, const char *path, bool strict, weights_warn w
     free(sources);
     free(targets);
     safetensors_close(f);
-    return status ? error_prefix(e, "weights: ") : LTH_OK;
+    return status;
 }
