@@ -25,7 +25,7 @@ static void TILE_T(random)(const accel_instruction *ins, const accel_tile_run *r
             y[i] = (T)lth_random_normal(run->seed, ins->id, run->step, run->stream, start + i);
         return;
     }
-    uint32_t words[ACCEL_TILE_MOST];
+    uint32_t words[ACCEL_TILE_MOST + 4];
     TILE(philox)(words, run, ins->id, start, n);
     if (ins->op == LTH_OP_UNIFORM)
         for (int64_t i = 0; i < n; i++)

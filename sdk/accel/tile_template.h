@@ -48,17 +48,35 @@
         return;                                                                                                         \
     }
 
-/* The words of a random op's elements start..start+n-1. */
+/* The words of a random op's elements start..start+n-1, rounded up to blocks of four: lth_philox_at, many blocks at a time
+ * with the rounds outside, so that there is something to vectorise. */
 static void TILE(philox)(uint32_t *words, const accel_tile_run *run, uint32_t id, int64_t start, int64_t n)
 {
-    int64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        lth_philox block = lth_philox_at(run->seed, (uint32_t)((start + i) / 4), id, run->step, run->stream);
-        memcpy(words + i, block.word, sizeof block.word);
-    }
-    if (i < n) {
-        lth_philox block = lth_philox_at(run->seed, (uint32_t)((start + i) / 4), id, run->step, run->stream);
-        memcpy(words + i, block.word, (size_t)(n - i) * sizeof *words);
+    enum { LANES = 64 };
+    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES];
+    for (int64_t done = 0; done < n; done += 4 * LANES) {
+        int lanes = n - done < 4 * LANES ? (int)((n - done + 3) / 4) : LANES;
+        uint32_t first = (uint32_t)((start + done) / 4), k0 = (uint32_t)run->seed, k1 = (uint32_t)(run->seed >> 32);
+        for (int i = 0; i < lanes; i++) {
+            c0[i] = first + (uint32_t)i;
+            c1[i] = id;
+            c2[i] = run->step;
+            c3[i] = run->stream;
+        }
+        for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+            for (int i = 0; i < lanes; i++) {
+                uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
+                c0[i] = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0;
+                c2[i] = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
+                c1[i] = (uint32_t)p1;
+                c3[i] = (uint32_t)p0;
+            }
+        for (int i = 0; i < lanes; i++, words += 4) {
+            words[0] = c0[i];
+            words[1] = c1[i];
+            words[2] = c2[i];
+            words[3] = c3[i];
+        }
     }
 }
 
@@ -149,6 +167,31 @@ static void TILE(step_half)(const accel_instruction *ins, const void *const *in,
 
 /* ---- Moving elements through views ---- */
 
+/* Elements by their size alone. */
+typedef uint8_t __attribute__((may_alias)) TILE(size1);
+typedef uint16_t __attribute__((may_alias)) TILE(size2);
+typedef uint32_t __attribute__((may_alias)) TILE(size4);
+typedef uint64_t __attribute__((may_alias)) TILE(size8);
+
+#define MOVE(name, type)                                                                                                \
+    static void TILE(name)(type *to, int64_t to_stride, const type *from, int64_t from_stride, int64_t n)               \
+    {                                                                                                                   \
+        if (to_stride == 1 && from_stride == 0) {                                                                       \
+            type x = *from;                                                                                             \
+            TILE_LOOP                                                                                                   \
+            for (int64_t i = 0; i < n; i++)                                                                             \
+                to[i] = x;                                                                                              \
+            return;                                                                                                     \
+        }                                                                                                               \
+        for (int64_t i = 0; i < n; i++)                                                                                 \
+            to[i * to_stride] = from[i * from_stride];                                                                  \
+    }
+MOVE(move1, TILE(size1))
+MOVE(move2, TILE(size2))
+MOVE(move4, TILE(size4))
+MOVE(move8, TILE(size8))
+#undef MOVE
+
 /* Moves n elements between places that lie the strides apart. */
 static void TILE(move)(void *to, int64_t to_stride, const void *from, int64_t from_stride, int64_t n, int64_t size)
 {
@@ -156,15 +199,12 @@ static void TILE(move)(void *to, int64_t to_stride, const void *from, int64_t fr
         memcpy(to, from, (size_t)(n * size));
         return;
     }
-    char *t = to;
-    const char *f = from;
-    for (int64_t i = 0; i < n; i++, t += to_stride * size, f += from_stride * size)
-        switch (size) {
-        case 1: memcpy(t, f, 1); break;
-        case 2: memcpy(t, f, 2); break;
-        case 4: memcpy(t, f, 4); break;
-        default: memcpy(t, f, 8); break;
-        }
+    switch (size) {
+    case 1: TILE(move1)(to, to_stride, from, from_stride, n); break;
+    case 2: TILE(move2)(to, to_stride, from, from_stride, n); break;
+    case 4: TILE(move4)(to, to_stride, from, from_stride, n); break;
+    default: TILE(move8)(to, to_stride, from, from_stride, n); break;
+    }
 }
 
 /* Elements start..start+n-1 of a view, row by row: into `dense`, or out of it. */
