@@ -96,7 +96,7 @@ static void list_hypers(state *s, const lth_optimizer *rule, state_group *group)
 
 double state_hyper_value(const state_group *group, const state_hyper *hyper)
 {
-    const char *at = (const char *)group->self + hyper->offset;
+    const void *at = (const char *)group->self + hyper->offset;
     return hyper->in_list ? ((const lth_float_list *)at)->at[hyper->index] : *(const double *)at;
 }
 
