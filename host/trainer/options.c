@@ -209,21 +209,21 @@ static int64_t read_fast_dev_run(const reader *r, const char *text)
 }
 
 /* What bounds a run: without anything Lightning's 1000 epochs. */
-static void bound_epochs(const reader *r, trainer_options *o)
+static void bound_epochs(const reader *r, trainer_options *o, trainer_limits *out)
 {
+    bool bounded = o->max_steps >= 0 || o->max_time[0];
     if (config_take(r->s, "max_epochs"))
         return;
-    if (o->max_steps >= 0 || o->max_time[0])
+    if (bounded)
         o->max_epochs = -1;
-    else if (strcmp(o->fast_dev_run, "false") == 0)
-        diagnostics_warning(r->d, config_section_file(r->c, r->s), config_section_line(r->s),
-                            "nothing bounds the run: it ends after max_epochs = %lld", (long long)o->max_epochs);
+    out->unbounded = !bounded;
 }
 
 static void apply_fast_dev_run(trainer_options *o, trainer_limits *out, int64_t batches)
 {
     batch_limit limit = { (double)batches, false };
     out->fast_dev_batches = batches;
+    out->unbounded = false;
     out->train = out->validate = out->test = out->predict = limit;
     out->val_interval_kind = INTERVAL_FRACTION;
     out->val_interval = 1;
@@ -248,7 +248,8 @@ lth_status trainer_options_resolve(trainer_options *o, const config *c, config_s
     out->max_seconds = -1;
     if (o->max_time[0] && (out->max_seconds = options_duration(o->max_time)) < 0)
         wrong(&r, "max_time", o->max_time, "not of the form DD:HH:MM:SS");
-    bound_epochs(&r, o);
+    out->unbounded = false;
+    bound_epochs(&r, o, out);
     batch_limit overfit = limit_of(&r, "overfit_batches", o->overfit_batches);
     out->overfit = overfit.value > 0;
     if (out->overfit)

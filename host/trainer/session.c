@@ -160,6 +160,9 @@ static void read_trainer(session *s)
     const schema_part part = { &trainer_option_table, &s->options };
     schema_fill(s->config, section, "trainer", &part, 1, &s->memory, &s->diagnostics);
     trainer_options_resolve(&s->options, s->config, section, &s->limits, &s->diagnostics); /* a wrong value was replaced by its default */
+    if (s->limits.unbounded && (!s->args->stage || strcmp(s->args->stage, "fit") == 0))
+        diagnostics_warning(&s->diagnostics, config_section_file(s->config, section), config_section_line(section),
+                            "nothing bounds the training: it ends after max_epochs = %lld", (long long)s->options.max_epochs);
 }
 
 lth_status session_open(session *s, const run_args *args)
@@ -175,6 +178,8 @@ lth_status session_open(session *s, const run_args *args)
     s->scope.console = &s->console;
     s->scope.run_dir = "";
     s->scope.debug = args->verbose;
+    if (s->config->count == 0 && diagnostics_status(&s->diagnostics) != LTH_OK)
+        return LTH_INVALID; /* there is nothing in it that could be looked at */
     read_run(s);
     open_registry(s);
     read_trainer(s);

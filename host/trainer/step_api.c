@@ -13,9 +13,14 @@ static void fail(session *s, const char *file, uint32_t line, const char *messag
         s->step.trace->api->fail(s->step.trace, file, line, message);
 }
 
+/* Floating-point fields come in the run's own type: a datamodule need not know of `precision`. */
 static lth_tensor api_input(lth_step *step, const char *name, const char *file, uint32_t line)
 {
-    return engine_input(of(step)->engine, name, file, line);
+    lth_tensor x = engine_input(of(step)->engine, name, file, line);
+    const lth_attr_dtype wanted = { of(step)->limits.floating, 0 };
+    if (!lth_dtype_is_float(lth_dtype_of(x)) || lth_dtype_of(x) == wanted.dtype)
+        return x;
+    return x.trace->api->emit(x.trace, LTH_OP_CAST, &x, 1, &wanted, sizeof wanted, file, line);
 }
 
 /* ---- Logging ---- */

@@ -182,3 +182,22 @@ Test(logging, a_logger_that_fails_is_reported_once_and_the_run_goes_on)
     cr_assert_eq(rows.count, 5 + 3 + 2 + 2, "%zu rows: all of the first logger, two of the second", rows.count);
     free(rows.text);
 }
+
+Test(logging, several_validation_sets_log_under_names_of_their_own)
+{
+    run_write("run.ini", NUMBERS "[callback.shown]\n");
+    outcome o = RUN("fit", "run.ini", "data.val_sets=2");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    lines shown = read_lines("metric");
+    size_t found = 0;
+    for (size_t i = 0; i < shown.count; i++)
+        for (int set = 0; set < 2; set++) {
+            char name[60];
+            snprintf(name, sizeof name, "v_default/dataloader_idx_%d", set);
+            found += !isnan(value_in(shown.at[i], name));
+            cr_expect(isnan(value_in(shown.at[i], "v_default")));
+        }
+    cr_expect_eq(found, 2);
+    free(shown.text);
+}

@@ -148,6 +148,49 @@ Test(stages, a_group_of_parameters_has_options_of_its_own)
     outcome_free(&o);
 }
 
+Test(stages, weights_of_a_file_start_a_run_and_are_what_is_evaluated)
+{
+    run_write("run.ini", DIGITS);
+    outcome o = RUN("fit", "run.ini", "trainer.max_steps=3");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    const char *weights = "model.weights=runs/run/version_0/checkpoints/last/model.safetensors";
+    o = RUN("validate", "run.ini", "--ckpt", "last");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome other = RUN("validate", "run.ini", weights);
+    cr_assert_eq(other.status, 0, "%s", other.err);
+    cr_expect_str_eq(o.out, other.out, "the checkpoint and its weights validate alike");
+    outcome_free(&o);
+    outcome_free(&other);
+    o = RUN("fit", "run.ini", "model.hidden=16", weights);
+    cr_expect_eq(o.status, 1);
+    EXPECT_SAYS(o, "fc1.weight is f32 (32, 64) in the file");
+    outcome_free(&o);
+}
+
+Test(stages, in_double_precision_the_data_come_as_doubles)
+{
+    run_write("run.ini", DIGITS);
+    outcome o = RUN("fit", "run.ini", "trainer.precision=64-true", "trainer.max_steps=3");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    safetensors_file *f;
+    error e = { 0 };
+    cr_assert_eq(safetensors_open("runs/run/version_0/checkpoints/last/model.safetensors", &f, &e), LTH_OK, "%s", e.text);
+    cr_expect_eq(safetensors_at(f, 0)->shape.dtype, LTH_F64);
+    safetensors_close(f);
+}
+
+Test(stages, a_gradient_that_is_not_finite_names_the_op_that_made_it)
+{
+    run_write("run.ini", DIGITS);
+    outcome o = RUN("fit", "run.ini", "optimizer.lr=1e20");
+    cr_expect_eq(o.status, 1);
+    EXPECT_SAYS(o, "non-finite gradient");
+    EXPECT_SAYS(o, "mlp.c:");
+    outcome_free(&o);
+}
+
 /* ---- check and plan ---- */
 
 Test(stages, check_says_what_it_found_and_makes_no_folder)

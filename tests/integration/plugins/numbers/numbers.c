@@ -84,11 +84,12 @@ LTH_MODEL(numbers, .summary = "logs in every way", .options = LTH_OPTIONS(model_
 
 /* ---- Data: sample i is the number i ---- */
 
-struct numbers_data { int64_t train, val; };
+struct numbers_data { int64_t train, val, val_sets; };
 
 static const lth_option data_options[] = {
     LTH_OPTION(struct numbers_data, train, "18", "0..", "samples"),
     LTH_OPTION(struct numbers_data, val, "10", "0..", "samples, of test too"),
+    LTH_OPTION(struct numbers_data, val_sets, "1", "1..4", "datasets of validation"),
 };
 
 static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *batch)
@@ -106,7 +107,8 @@ static lth_status setup(void *self, lth_data *d)
     lth_data_field(d, .name = "x", .shape = { LTH_F32, 1, { 1 } });
     for (lth_stage stage = LTH_STAGE_TRAIN; stage <= LTH_STAGE_TEST; stage++) {
         const lth_dataset set = { .struct_size = sizeof set, .length = stage == LTH_STAGE_TRAIN ? n->train : n->val, .fetch = fetch };
-        d->api->dataset(d, stage, &set, self);
+        for (int64_t i = 0; i < (stage == LTH_STAGE_VALIDATE ? n->val_sets : 1); i++)
+            d->api->dataset(d, stage, &set, self);
     }
     return LTH_OK;
 }
