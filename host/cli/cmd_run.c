@@ -9,10 +9,14 @@
 enum { RESUME = 256, CKPT, EAGER, NO_FUSION, PLUGIN_DIR, JSON, PROFILE, VERBOSE };
 
 static const struct option options[] = {
-    { "resume", required_argument, NULL, RESUME },     { "ckpt", required_argument, NULL, CKPT },
-    { "eager", no_argument, NULL, EAGER },             { "no-fusion", no_argument, NULL, NO_FUSION },
-    { "plugin-dir", required_argument, NULL, PLUGIN_DIR }, { "json", no_argument, NULL, JSON },
-    { "profile", no_argument, NULL, PROFILE },         { "verbose", no_argument, NULL, VERBOSE },
+    { "resume", required_argument, NULL, RESUME },
+    { "ckpt", required_argument, NULL, CKPT },
+    { "eager", no_argument, NULL, EAGER },
+    { "no-fusion", no_argument, NULL, NO_FUSION },
+    { "plugin-dir", required_argument, NULL, PLUGIN_DIR },
+    { "json", no_argument, NULL, JSON },
+    { "profile", no_argument, NULL, PROFILE },
+    { "verbose", no_argument, NULL, VERBOSE },
     { NULL, 0, NULL, 0 },
 };
 
@@ -21,15 +25,31 @@ static int read_options(int argc, char **argv, run_args *args, cli_list *plugin_
 {
     for (int c; (c = cli_getopt(argc, argv, "", options)) != -1;) {
         switch (c) {
-        case RESUME: args->resume = optarg; break;
-        case CKPT: args->ckpt = optarg; break;
-        case EAGER: args->eager = true; break;
-        case NO_FUSION: args->no_fusion = true; break;
-        case PLUGIN_DIR: cli_list_add(plugin_dirs, optarg); break;
-        case JSON: args->json = true; break;
-        case VERBOSE: args->verbose = true; break;
-        case PROFILE: return cli_usage_error(argv[0], "--profile is not there yet; `lthost plan` shows what a step is made of");
-        default: return CLI_USAGE;
+        case RESUME:
+            args->resume = optarg;
+            break;
+        case CKPT:
+            args->ckpt = optarg;
+            break;
+        case EAGER:
+            args->eager = true;
+            break;
+        case NO_FUSION:
+            args->no_fusion = true;
+            break;
+        case PLUGIN_DIR:
+            cli_list_add(plugin_dirs, optarg);
+            break;
+        case JSON:
+            args->json = true;
+            break;
+        case VERBOSE:
+            args->verbose = true;
+            break;
+        case PROFILE:
+            return cli_usage_error(argv[0], "--profile is not there yet; `lthost plan` shows what a step is made of");
+        default:
+            return CLI_USAGE;
         }
     }
     return CLI_OK;

@@ -38,18 +38,19 @@ static void kinds_of(const session *s, step_kind out[STEP_KINDS])
 {
     const lth_model *m = s->model_table;
     bool windows = s->options.accumulate_grad_batches > 1 && !m->manual_optimization;
-    out[0] = (step_kind){ LTH_STAGE_TRAIN, "training_step, accumulating", true, windows };
-    out[1] = (step_kind){ LTH_STAGE_TRAIN, "training_step", false, true };
-    out[2] = (step_kind){ LTH_STAGE_VALIDATE, "validation_step", false, m->validation_step != NULL };
-    out[3] = (step_kind){ LTH_STAGE_TEST, "test_step", false, m->test_step != NULL };
-    out[4] = (step_kind){ LTH_STAGE_PREDICT, m->predict_step ? "predict_step" : "forward", false, m->predict_step || m->forward };
+    out[0] = (step_kind) { LTH_STAGE_TRAIN, "training_step, accumulating", true, windows };
+    out[1] = (step_kind) { LTH_STAGE_TRAIN, "training_step", false, true };
+    out[2] = (step_kind) { LTH_STAGE_VALIDATE, "validation_step", false, m->validation_step != NULL };
+    out[3] = (step_kind) { LTH_STAGE_TEST, "test_step", false, m->test_step != NULL };
+    out[4] =
+        (step_kind) { LTH_STAGE_PREDICT, m->predict_step ? "predict_step" : "forward", false, m->predict_step || m->forward };
 }
 
 static lth_status one_step(session *s, const step_kind *k, const data_batch *b, bool record_only, error *e)
 {
     s->stage = k->stage;
     s->in_fit = k->stage == LTH_STAGE_TRAIN || k->stage == LTH_STAGE_VALIDATE;
-    s->running = (running_batch){ .batch = b, .count = s->train_batches, .accumulating = k->accumulating };
+    s->running = (running_batch) { .batch = b, .count = s->train_batches, .accumulating = k->accumulating };
     s->loop.micro = k->accumulating || s->options.accumulate_grad_batches == 1 ? 0 : s->options.accumulate_grad_batches - 1;
     s->loop.accumulated = s->loop.micro > 0;
     metrics_step_begin(&s->metrics, k->stage == LTH_STAGE_TRAIN ? METRICS_TRAIN : METRICS_VALIDATION, 0, 0);
@@ -204,7 +205,8 @@ static int plan(session *s)
     step_kind kinds[STEP_KINDS];
     lth_status status = begin(s, &e);
     s->checking = false; /* plans are for the accelerator */
-    if (status == LTH_OK && (status = prepare(s, &e)) == LTH_OK && (status = data_loader_probe(s->loaders.train, &probe, &e)) == LTH_OK) {
+    if (status == LTH_OK && (status = prepare(s, &e)) == LTH_OK &&
+        (status = data_loader_probe(s->loaders.train, &probe, &e)) == LTH_OK) {
         zeros_like(probe, &zeros);
         kinds_of(s, kinds);
         for (int i = 0; i < STEP_KINDS && status == LTH_OK; i++)

@@ -46,11 +46,13 @@ static void say_plans(session *s)
 
 static void fit_json(session *s, const char *reason)
 {
-    json_t *root = json_pack("{s:s, s:s, s:I, s:I, s:o, s:s}", "stage", "fit", "stopped", reason, "epochs", (json_int_t)s->loop.epoch,
-                             "steps", (json_int_t)s->loop.global_step, "seconds", json_from_f64(fit_elapsed(s)), "run_dir", s->run_dir);
+    json_t *root =
+        json_pack("{s:s, s:s, s:I, s:I, s:o, s:s}", "stage", "fit", "stopped", reason, "epochs", (json_int_t)s->loop.epoch,
+                  "steps", (json_int_t)s->loop.global_step, "seconds", json_from_f64(fit_elapsed(s)), "run_dir", s->run_dir);
     if (s->best.name)
-        json_object_set_new(root, "best", json_pack("{s:s, s:o, s:s}", "monitor", s->best.monitor, "score", json_from_f64(s->best.score),
-                                                    "checkpoint", s->best.name));
+        json_object_set_new(root, "best",
+                            json_pack("{s:s, s:o, s:s}", "monitor", s->best.monitor, "score", json_from_f64(s->best.score),
+                                      "checkpoint", s->best.name));
     if (s->last_checkpoint)
         json_object_set_new(root, "last_checkpoint", json_string(s->last_checkpoint));
     const lth_metric *metrics;
@@ -73,8 +75,8 @@ void closing_words(session *s, const char *reason)
     say_plans(s);
     if (s->args->json)
         fit_json(s, reason);
-    console_line(&s->console, "stopped: %s; %lld epochs, %lld steps, %s", reason, (long long)s->loop.epoch, (long long)s->loop.global_step,
-                 clock_duration(fit_elapsed(s), took));
+    console_line(&s->console, "stopped: %s; %lld epochs, %lld steps, %s", reason, (long long)s->loop.epoch,
+                 (long long)s->loop.global_step, clock_duration(fit_elapsed(s), took));
     if (s->made_run_dir && !s->keep_run_dir)
         return;
     if (s->best.name)

@@ -84,7 +84,7 @@ lth_status component_new(component_scope *scope, const registry_component *known
     if (!c->self)
         return error_set(e, LTH_NO_MEMORY, "[%s]: no memory for %u bytes", title, (unsigned)table->instance_size);
     memset(c->self, 0, instance_bytes(table->instance_size));
-    const schema_part parts[2] = { { &table->options, c->self }, host ? *host : (schema_part){ NULL, NULL } };
+    const schema_part parts[2] = { { &table->options, c->self }, host ? *host : (schema_part) { NULL, NULL } };
     diagnostics d = { 0 };
     lth_status status = schema_fill(scope->config, section, title, parts, host ? 2 : 1, scope->memory, &d);
     if (status != LTH_OK) {
@@ -125,8 +125,15 @@ void component_free(component *c)
 
 static const char *status_words(lth_status status)
 {
-    static const char *const words[] = { "no error", "an error", "something is wrong with its input", "not supported",
-                                         "a file or the network failed", "no memory", "a check failed", "the end", "stopped" };
+    static const char *const words[] = { "no error",
+                                         "an error",
+                                         "something is wrong with its input",
+                                         "not supported",
+                                         "a file or the network failed",
+                                         "no memory",
+                                         "a check failed",
+                                         "the end",
+                                         "stopped" };
     return status >= 0 && status < (lth_status)(sizeof words / sizeof *words) ? words[status] : "an unknown status";
 }
 
@@ -150,7 +157,8 @@ lth_status component_result(component *c, const char *hook, lth_status status, e
     error fault = take_fault(c);
     if (fault.status != LTH_OK)
         return error_set(e, status, "[%s] %s: %s", c->title, hook, fault.text);
-    return error_set(e, status, "[%s] %s failed and gave no reason (status %d: %s)", c->title, hook, (int)status, status_words(status));
+    return error_set(e, status, "[%s] %s failed and gave no reason (status %d: %s)", c->title, hook, (int)status,
+                     status_words(status));
 }
 
 void component_add_fault(component *c, error *e)
@@ -182,7 +190,7 @@ void component_resolve(const component *c, const schema_part *host, str *out)
     size_t count = 1;
     if (host) { /* the host's keys first */
         parts[0] = *host;
-        parts[1] = (schema_part){ &c->table->options, c->self };
+        parts[1] = (schema_part) { &c->table->options, c->self };
         count = 2;
     }
     resolved_section(out, c->title, c->known->id, c->section, parts, count);

@@ -30,11 +30,11 @@ typedef struct component {
     lth_host host; /* first: what the plugin holds */
     component_scope *scope;
     const registry_component *known;
-    const char *title; /* "callback.best" */
+    const char *title;       /* "callback.best" */
     config_section *section; /* NULL: on by default */
     const lth_component_head *table;
     void *self;
-    bool begun; /* init was called */
+    bool begun;            /* init was called */
     _Atomic uint32_t call; /* counts the calls into the plugin */
     uint32_t fault_call;   /* the one that reported `fault` */
     error fault;
@@ -53,9 +53,9 @@ void component_free(component *c);
 static inline void component_enter(component *c, const char *hook)
 {
     atomic_fetch_add_explicit(&c->call, 1, memory_order_relaxed);
-    crash_crumb = (crumb){ c->title, c->known->id, hook };
+    crash_crumb = (crumb) { c->title, c->known->id, hook };
 }
-static inline void component_leave(void) { crash_crumb = (crumb){ NULL, NULL, NULL }; }
+static inline void component_leave(void) { crash_crumb = (crumb) { NULL, NULL, NULL }; }
 
 /* After a call: an error that names section and hook, with what the plugin told by lth_fail. Also leaves. */
 lth_status component_result(component *c, const char *hook, lth_status status, error *e);

@@ -11,7 +11,7 @@
 
 void console_init(console *c)
 {
-    *c = (console){ .is_terminal = term_is_terminal(STDERR_FILENO) };
+    *c = (console) { .is_terminal = term_is_terminal(STDERR_FILENO) };
     pthread_mutex_init(&c->mutex, NULL);
 }
 

@@ -19,11 +19,16 @@ static const crumb *main_crumb; /* of the thread that installed the handler */
 static const char *signal_name(int number)
 {
     switch (number) {
-    case SIGSEGV: return "SIGSEGV, a bad memory access";
-    case SIGBUS: return "SIGBUS, a bad memory access";
-    case SIGFPE: return "SIGFPE, a bad arithmetic operation";
-    case SIGILL: return "SIGILL, an instruction that this processor lacks";
-    default: return "SIGABRT, an abort";
+    case SIGSEGV:
+        return "SIGSEGV, a bad memory access";
+    case SIGBUS:
+        return "SIGBUS, a bad memory access";
+    case SIGFPE:
+        return "SIGFPE, a bad arithmetic operation";
+    case SIGILL:
+        return "SIGILL, an instruction that this processor lacks";
+    default:
+        return "SIGABRT, an abort";
     }
 }
 

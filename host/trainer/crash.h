@@ -9,9 +9,9 @@
 #include <lthost/base.h>
 
 typedef struct crumb {
-    const char *section; /* "callback.best"; NULL: the host itself */
+    const char *section;   /* "callback.best"; NULL: the host itself */
     const char *component; /* "checkpoint" */
-    const char *hook; /* "on_train_batch_end" */
+    const char *hook;      /* "on_train_batch_end" */
 } crumb;
 
 extern _Thread_local crumb crash_crumb;

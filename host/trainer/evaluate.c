@@ -18,10 +18,15 @@ typedef struct evaluation {
     hook_name start, epoch_start, batch_start, batch_end, epoch_end, end;
 } evaluation;
 
-#define HOOK(h) { offsetof(lth_hooks, h), #h }
-#define STAGE(s, l, name)                                                                                                       \
-    { s, l, HOOK(on_##name##_start), HOOK(on_##name##_epoch_start), HOOK(on_##name##_batch_start), HOOK(on_##name##_batch_end), \
-      HOOK(on_##name##_epoch_end), HOOK(on_##name##_end) }
+#define HOOK(h)                    \
+    {                              \
+        offsetof(lth_hooks, h), #h \
+    }
+#define STAGE(s, l, name)                                                                            \
+    {                                                                                                \
+        s, l, HOOK(on_##name##_start), HOOK(on_##name##_epoch_start), HOOK(on_##name##_batch_start), \
+            HOOK(on_##name##_batch_end), HOOK(on_##name##_epoch_end), HOOK(on_##name##_end)          \
+    }
 static const evaluation evaluations[] = {
     STAGE(LTH_STAGE_VALIDATE, METRICS_VALIDATION, validation),
     STAGE(LTH_STAGE_TEST, METRICS_TEST, test),
@@ -65,7 +70,9 @@ static lth_status one_loader(session *s, const evaluation *v, data_loader *l, ui
         component_leave();
         if (status != LTH_OK)
             break;
-        s->running = (running_batch){ .batch = b, .index = i, .count = count, .loader = index, .last = count >= 0 ? i + 1 == count : b->last };
+        s->running = (running_batch) {
+            .batch = b, .index = i, .count = count, .loader = index, .last = count >= 0 ? i + 1 == count : b->last
+        };
         status = one_batch(s, v, kept, e);
         if (status == LTH_OK)
             status = fit_interrupted(e);
@@ -73,7 +80,8 @@ static lth_status one_loader(session *s, const evaluation *v, data_loader *l, ui
     return status == LTH_END ? LTH_OK : status;
 }
 
-static lth_status loaders_and_hooks(session *s, const evaluation *v, data_loader **loaders, uint32_t count, predictions *kept, error *e)
+static lth_status loaders_and_hooks(session *s, const evaluation *v, data_loader **loaders, uint32_t count, predictions *kept,
+                                    error *e)
 {
     metrics_epoch_begin(&s->metrics, v->loop);
     if (hook(s, &v->start, e) != LTH_OK || hook(s, &v->epoch_start, e) != LTH_OK)
@@ -84,7 +92,9 @@ static lth_status loaders_and_hooks(session *s, const evaluation *v, data_loader
         if (one_loader(s, v, loaders[i], i, kept, e) != LTH_OK)
             return e->status;
     }
-    lth_metrics_row row = { .step = s->loop.global_step, .epoch = s->loop.epoch, .batch = s->loop.batches, .wall_time = session_wall_time() };
+    lth_metrics_row row = {
+        .step = s->loop.global_step, .epoch = s->loop.epoch, .batch = s->loop.batches, .wall_time = session_wall_time()
+    };
     metrics_epoch_end(&s->metrics, v->loop, NULL);
     if (hook(s, &v->epoch_end, e) != LTH_OK)
         return e->status;

@@ -49,7 +49,7 @@ static void set_running(session *s, const data_batch *b)
 {
     bool last = s->train_batches >= 0 ? s->loop.batch + 1 >= s->train_batches : b->last;
     bool window_ends = s->loop.micro + 1 >= s->options.accumulate_grad_batches || last;
-    s->running = (running_batch){ .batch = b, .index = s->loop.batch, .count = s->train_batches, .last = last };
+    s->running = (running_batch) { .batch = b, .index = s->loop.batch, .count = s->train_batches, .last = last };
     s->running.accumulating = !s->model_table->manual_optimization && !window_ends;
 }
 
@@ -106,7 +106,7 @@ static lth_status begin(session *s, error *e)
         l->epoch_cut = false;
     }
     if (l->place == PLACE_EPOCH_START) {
-        s->running = (running_batch){ .count = s->train_batches };
+        s->running = (running_batch) { .count = s->train_batches };
         if (HOOKS(s, on_train_epoch_start, e) != LTH_OK)
             return e->status;
     }
@@ -115,10 +115,7 @@ static lth_status begin(session *s, error *e)
     return data_loader_start(s->loaders.train, l->epoch, l->batch, e);
 }
 
-static bool epoch_is_over(const session *s)
-{
-    return s->running.last || fit_steps_reached(s) || fit_may_stop(s);
-}
+static bool epoch_is_over(const session *s) { return s->running.last || fit_steps_reached(s) || fit_may_stop(s); }
 
 static lth_status batches(session *s, bool *complete, error *e)
 {
@@ -156,7 +153,9 @@ static lth_status end(session *s, error *e)
 {
     static const char name[] = "on_train_epoch_end";
     const size_t hook = offsetof(lth_hooks, on_train_epoch_end);
-    lth_metrics_row row = { .step = s->loop.global_step, .epoch = s->loop.epoch, .batch = s->loop.batches, .wall_time = session_wall_time() };
+    lth_metrics_row row = {
+        .step = s->loop.global_step, .epoch = s->loop.epoch, .batch = s->loop.batches, .wall_time = session_wall_time()
+    };
     metrics_epoch_end(&s->metrics, METRICS_TRAIN, NULL);
     if (hooks_call_ordered(s, hook, name, INT32_MIN, LTH_ORDER_NORMAL, true, e) != LTH_OK)
         return e->status;
@@ -177,7 +176,7 @@ static void next(session *s)
     l->accumulated = false;
     l->epoch_scheduled = false;
     l->place = PLACE_EPOCH_START;
-    s->running = (running_batch){ .count = s->train_batches };
+    s->running = (running_batch) { .count = s->train_batches };
     metrics_epoch_begin(&s->metrics, METRICS_TRAIN);
 }
 

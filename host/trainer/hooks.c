@@ -19,10 +19,10 @@ lth_status hooks_prepare(session *s)
     s->targets = memory_new((s->callback_count + 2) * sizeof *s->targets);
     for (uint32_t i = 0; i < s->callback_count; i++) {
         component *c = s->callbacks[i];
-        s->targets[s->target_count++] = (hook_target){ c, slots_of_callback(c), ((const lth_callback *)c->table)->order };
+        s->targets[s->target_count++] = (hook_target) { c, slots_of_callback(c), ((const lth_callback *)c->table)->order };
     }
-    s->targets[s->target_count++] = (hook_target){ s->model, slots_of_hooks(s->model_table->hooks), 0 };
-    s->targets[s->target_count++] = (hook_target){ s->data, slots_of_hooks(((const lth_datamodule *)s->data->table)->hooks), 0 };
+    s->targets[s->target_count++] = (hook_target) { s->model, slots_of_hooks(s->model_table->hooks), 0 };
+    s->targets[s->target_count++] = (hook_target) { s->data, slots_of_hooks(((const lth_datamodule *)s->data->table)->hooks), 0 };
     return LTH_OK;
 }
 
@@ -76,7 +76,8 @@ lth_status hooks_call(session *s, size_t offset, const char *name, error *e)
 lth_status hooks_call_ordered(session *s, size_t offset, const char *name, int32_t from, int32_t to, bool model, error *e)
 {
     for (uint32_t i = 0; i < s->callback_count; i++)
-        if (s->targets[i].order >= from && s->targets[i].order <= to && hooks_call_one(s, &s->targets[i], offset, name, e) != LTH_OK)
+        if (s->targets[i].order >= from && s->targets[i].order <= to &&
+            hooks_call_one(s, &s->targets[i], offset, name, e) != LTH_OK)
             return e->status;
     return model ? call_range(s, s->callback_count, s->target_count, offset, name, e) : LTH_OK;
 }

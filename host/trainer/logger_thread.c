@@ -54,7 +54,10 @@ static uint64_t rounded(uint64_t n) { return (n + 15) & ~(uint64_t)15; }
 
 /* ---- The logger's side ---- */
 
-static void enter(const logger_thread *t, const char *hook) { crash_crumb = (crumb){ t->args.section, t->args.component, hook }; }
+static void enter(const logger_thread *t, const char *hook)
+{
+    crash_crumb = (crumb) { t->args.section, t->args.component, hook };
+}
 
 /* A failed call: said once, then the logger rests. */
 static void check(logger_thread *t, const char *hook, lth_status status)
@@ -72,12 +75,12 @@ static void check(logger_thread *t, const char *hook, lth_status status)
     pthread_mutex_unlock(&t->mutex);
 }
 
-#define CALL(t, slot, ...)                                                                                                               \
-    do {                                                                                                                                 \
-        if ((t)->args.table->slot && !(t)->broken) {                                                                                     \
-            enter((t), #slot);                                                                                                           \
-            check((t), #slot, (t)->args.table->slot((t)->args.self, ##__VA_ARGS__));                                                     \
-        }                                                                                                                                \
+#define CALL(t, slot, ...)                                                           \
+    do {                                                                             \
+        if ((t)->args.table->slot && !(t)->broken) {                                 \
+            enter((t), #slot);                                                       \
+            check((t), #slot, (t)->args.table->slot((t)->args.self, ##__VA_ARGS__)); \
+        }                                                                            \
     } while (0)
 
 static void flush(logger_thread *t)
@@ -113,7 +116,8 @@ static void do_item(logger_thread *t, item *i)
         flush(t);
         CALL(t, close, i->u.status);
         break;
-    case ITEM_SKIP: break;
+    case ITEM_SKIP:
+        break;
     }
 }
 
@@ -126,7 +130,7 @@ static ring *ring_new(uint64_t size)
         free(at);
         return NULL;
     }
-    *r = (ring){ .size = size, .at = at };
+    *r = (ring) { .size = size, .at = at };
     return r;
 }
 
@@ -293,7 +297,8 @@ static void *behind(unsigned char **at, const void *from, size_t size)
 static lth_record *record_copy(const lth_record *r)
 {
     size_t name = strlen(r->name) + 1, text = r->text ? strlen(r->text) + 1 : 0;
-    size_t bins = r->counts ? (size_t)r->bin_count * sizeof(double) : 0, edges = r->edges ? ((size_t)r->bin_count + 1) * sizeof(double) : 0;
+    size_t bins = r->counts ? (size_t)r->bin_count * sizeof(double) : 0,
+           edges = r->edges ? ((size_t)r->bin_count + 1) * sizeof(double) : 0;
     size_t pixels = r->pixels ? (size_t)(r->height * r->width * r->channels) : 0;
     unsigned char *memory =
         malloc(rounded(sizeof *r) + rounded(name) + rounded(text) + rounded(bins) + rounded(edges) + rounded(pixels));

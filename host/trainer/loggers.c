@@ -19,7 +19,7 @@ static void add_option(session *s, const char *section, const lth_option *o, con
     s->hyperparameters = memory_grow(s->hyperparameters, &s->hyperparameter_capacity, s->run_info.hyperparameter_count + 1,
                                      sizeof *s->hyperparameters);
     s->hyperparameters[s->run_info.hyperparameter_count++] =
-        (lth_hyperparameter){ section, o->name, arena_copy_text(&s->memory, str_text(&text)) };
+        (lth_hyperparameter) { section, o->name, arena_copy_text(&s->memory, str_text(&text)) };
     str_free(&text);
 }
 
@@ -33,7 +33,7 @@ static void add_table(session *s, const char *section, const lth_options *table,
 
 static void add_component(session *s, const component *c)
 {
-    add_option(s, c->title, &(lth_option){ .name = "use", .type = LTH_OPTION_STRING }, &c->known->id);
+    add_option(s, c->title, &(lth_option) { .name = "use", .type = LTH_OPTION_STRING }, &c->known->id);
     add_table(s, c->title, &c->table->options, c->self);
 }
 
@@ -71,13 +71,15 @@ lth_status loggers_open(session *s, error *e)
 {
     if (s->limits.fast_dev_batches > 0)
         return LTH_OK;
-    s->run_info = (lth_run_info){ .struct_size = sizeof s->run_info,
-                                  .name = s->run.name,
-                                  .run_dir = s->run_dir,
-                                  .run_id = s->run_id,
-                                  .run_file = str_text(&s->run_ini),
-                                  .resumed_step = !s->resumed ? -1 : s->in_fit ? s->loop.global_step : s->logged_step,
-                                  .resumed_rows = s->rows };
+    s->run_info = (lth_run_info) { .struct_size = sizeof s->run_info,
+                                   .name = s->run.name,
+                                   .run_dir = s->run_dir,
+                                   .run_id = s->run_id,
+                                   .run_file = str_text(&s->run_ini),
+                                   .resumed_step = !s->resumed ? -1
+                                                   : s->in_fit ? s->loop.global_step
+                                                               : s->logged_step,
+                                   .resumed_rows = s->rows };
     collect_hyperparameters(s);
     s->threads = memory_new((s->logger_count + 1) * sizeof *s->threads);
     for (uint32_t i = 0; i < s->logger_count; i++) {
@@ -127,7 +129,8 @@ void loggers_close(session *s, lth_run_status status)
         if (lost < 0)
             console_line(&s->console, "warning: [%s] stopped before the end (see above)", s->loggers[i]->title);
         else if (lost > 0)
-            console_line(&s->console, "warning: [%s] could not keep up: %lld rows are missing", s->loggers[i]->title, (long long)lost);
+            console_line(&s->console, "warning: [%s] could not keep up: %lld rows are missing", s->loggers[i]->title,
+                         (long long)lost);
     }
     s->thread_count = 0;
     free(s->threads);

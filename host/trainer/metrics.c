@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void metrics_init(metrics *m) { *m = (metrics){ 0 }; }
+void metrics_init(metrics *m) { *m = (metrics) { 0 }; }
 
 void metrics_free(metrics *m)
 {
@@ -64,8 +64,12 @@ static const char *place_of(const metrics_log *log, char out[300])
         snprintf(where, sizeof where, "%s:%u", log->file, (unsigned)log->line);
     else
         snprintf(where, sizeof where, "%s", log->place ? log->place : "a hook");
-    snprintf(out, 300, "%s (%s%s%s, %s)", where, log->on_step && log->on_epoch ? "on_step and on_epoch" : log->on_step ? "on_step" : "on_epoch",
-             log->prog_bar ? ", prog_bar" : "", log->logger ? "" : ", no logger", log->reduce < 5 ? reductions[log->reduce] : "?");
+    snprintf(out, 300, "%s (%s%s%s, %s)", where,
+             log->on_step && log->on_epoch ? "on_step and on_epoch"
+             : log->on_step                ? "on_step"
+                                           : "on_epoch",
+             log->prog_bar ? ", prog_bar" : "", log->logger ? "" : ", no logger",
+             log->reduce < 5 ? reductions[log->reduce] : "?");
     return out;
 }
 
@@ -78,8 +82,8 @@ static lth_status check_clash(const metrics_table *t, const metrics_entry *entry
         bool clash = strcmp(entry->step_name, other->step_name) == 0 || strcmp(entry->step_name, other->epoch_name) == 0 ||
                      strcmp(entry->epoch_name, other->epoch_name) == 0 || strcmp(entry->epoch_name, other->step_name) == 0;
         if (clash)
-            return error_set(e, LTH_INVALID, "two metrics would have one name: '%s', logged at %s, and '%s', logged at %s", other->as.name,
-                             place_of(&other->as, a), entry->as.name, place_of(&entry->as, b));
+            return error_set(e, LTH_INVALID, "two metrics would have one name: '%s', logged at %s, and '%s', logged at %s",
+                             other->as.name, place_of(&other->as, a), entry->as.name, place_of(&entry->as, b));
     }
     return LTH_OK;
 }
@@ -145,8 +149,8 @@ lth_status metrics_add(metrics *m, metrics_loop loop, const metrics_log *log, er
         return LTH_INVALID;
     if (!same_switches(&entry->as, log)) {
         char a[300], b[300];
-        return error_set(e, LTH_INVALID, "'%s' is logged twice with other switches: at %s and at %s", log->name, place_of(&entry->as, a),
-                         place_of(log, b));
+        return error_set(e, LTH_INVALID, "'%s' is logged twice with other switches: at %s and at %s", log->name,
+                         place_of(&entry->as, a), place_of(log, b));
     }
     if (!entry->as.file && log->file) { /* it came from a checkpoint, which knows no places */
         entry->as.file = log->file;
@@ -154,7 +158,7 @@ lth_status metrics_add(metrics *m, metrics_loop loop, const metrics_log *log, er
     }
     metrics_step *s = &m->steps[m->running];
     s->at = memory_grow(s->at, &s->capacity, s->count + 1, sizeof *s->at);
-    s->at[s->count++] = (metrics_pending){ entry, log->weight, log->number, log->slot, log->is_number };
+    s->at[s->count++] = (metrics_pending) { entry, log->weight, log->number, log->slot, log->is_number };
     return LTH_OK;
 }
 
@@ -217,8 +221,8 @@ static void emit_step(metrics *m, metrics_step *s)
         m->row_values[count++] = entry->newest;
     }
     if (count > 0)
-        m->emit(m->context, &(lth_metrics_row){ sizeof(lth_metrics_row), count, s->step, s->epoch, s->batch, s->wall_time, m->row_names,
-                                                m->row_values });
+        m->emit(m->context, &(lth_metrics_row) { sizeof(lth_metrics_row), count, s->step, s->epoch, s->batch, s->wall_time,
+                                                 m->row_names, m->row_values });
     s->wants_row = false;
     s->count = s->settled = 0;
 }
@@ -227,7 +231,9 @@ void metrics_step_begin(metrics *m, metrics_loop loop, int64_t epoch, int64_t ba
 {
     m->running ^= 1;
     metrics_step *s = &m->steps[m->running];
-    *s = (metrics_step){ .loop = loop, .stamp = ++m->stamps, .epoch = epoch, .batch = batch, .at = s->at, .capacity = s->capacity };
+    *s = (metrics_step) {
+        .loop = loop, .stamp = ++m->stamps, .epoch = epoch, .batch = batch, .at = s->at, .capacity = s->capacity
+    };
 }
 
 void metrics_step_ran(metrics *m, uint64_t ticket)
@@ -282,11 +288,16 @@ void metrics_epoch_begin(metrics *m, metrics_loop loop)
 static double reduced(const metrics_entry *entry)
 {
     switch (entry->as.reduce) {
-    case LTH_REDUCE_SUM: return entry->sum;
-    case LTH_REDUCE_MIN: return entry->least;
-    case LTH_REDUCE_MAX: return entry->greatest;
-    case LTH_REDUCE_LAST: return entry->last;
-    default: return entry->sum / entry->weight;
+    case LTH_REDUCE_SUM:
+        return entry->sum;
+    case LTH_REDUCE_MIN:
+        return entry->least;
+    case LTH_REDUCE_MAX:
+        return entry->greatest;
+    case LTH_REDUCE_LAST:
+        return entry->last;
+    default:
+        return entry->sum / entry->weight;
     }
 }
 

@@ -45,14 +45,14 @@ typedef struct metrics_entry {
     metrics_log as; /* of the first time; number, slot and weight mean nothing */
     const char *step_name, *epoch_name;
     metrics_value *value, *step_value, *epoch_value; /* among callback_metrics; of unforked names all the same */
-    double sum, weight, least, greatest, last; /* over the epoch */
-    uint64_t count, told;                      /* values in it; those that an epoch's row has told of */
+    double sum, weight, least, greatest, last;       /* over the epoch */
+    uint64_t count, told;                            /* values in it; those that an epoch's row has told of */
     double newest;
     uint64_t stamp; /* of the newest step in which it has a value to show */
 } metrics_entry;
 
 typedef struct metrics_table {
-    map by_name; /* metrics_entry */
+    map by_name;                                   /* metrics_entry */
     metrics_entry **by_step_name, **by_epoch_name; /* sorted */
     size_t count, capacity, epoch_capacity;
 } metrics_table;
@@ -78,12 +78,12 @@ typedef struct metrics_step {
 typedef struct metrics {
     arena memory;
     metrics_table tables[METRICS_LOOPS];
-    map values;               /* metrics_value, by name */
-    metrics_value **sorted;   /* by name */
+    map values;             /* metrics_value, by name */
+    metrics_value **sorted; /* by name */
     size_t value_count, value_capacity;
-    lth_metric *listed;       /* for metrics_list */
+    lth_metric *listed; /* for metrics_list */
     size_t listed_capacity;
-    metrics_step steps[2];    /* the running one and the one before it */
+    metrics_step steps[2]; /* the running one and the one before it */
     uint32_t running;
     uint64_t stamps;
     const char **row_names;

@@ -9,11 +9,11 @@ static const char *const loops[METRICS_LOOPS] = { "train", "validation", "test" 
 static json_t *entry_to_json(const metrics_entry *entry)
 {
     const metrics_log *as = &entry->as;
-    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "name", as->name, "on_step", as->on_step,
-                     "on_epoch", as->on_epoch, "prog_bar", as->prog_bar, "logger", as->logger, "reduce", (int)as->reduce, "sum",
-                     json_from_f64(entry->sum), "weight", json_from_f64(entry->weight), "least", json_from_f64(entry->least), "greatest",
-                     json_from_f64(entry->greatest), "last", json_from_f64(entry->last), "count", (json_int_t)entry->count, "told",
-                     (json_int_t)entry->told);
+    return json_pack("{s:s, s:b, s:b, s:b, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "name", as->name, "on_step",
+                     as->on_step, "on_epoch", as->on_epoch, "prog_bar", as->prog_bar, "logger", as->logger, "reduce",
+                     (int)as->reduce, "sum", json_from_f64(entry->sum), "weight", json_from_f64(entry->weight), "least",
+                     json_from_f64(entry->least), "greatest", json_from_f64(entry->greatest), "last", json_from_f64(entry->last),
+                     "count", (json_int_t)entry->count, "told", (json_int_t)entry->told);
 }
 
 json_t *metrics_to_json(const metrics *m)
@@ -27,8 +27,9 @@ json_t *metrics_to_json(const metrics *m)
     }
     for (size_t i = 0; i < m->value_count; i++)
         if (m->sorted[i]->present)
-            json_array_append_new(values, json_pack("{s:s, s:o, s:i}", "name", m->sorted[i]->shown.name, "value",
-                                                    json_from_f64(m->sorted[i]->shown.value), "flags", (int)m->sorted[i]->shown.flags));
+            json_array_append_new(values,
+                                  json_pack("{s:s, s:o, s:i}", "name", m->sorted[i]->shown.name, "value",
+                                            json_from_f64(m->sorted[i]->shown.value), "flags", (int)m->sorted[i]->shown.flags));
     json_object_set_new(root, "callback_metrics", values);
     return root;
 }
@@ -68,10 +69,10 @@ lth_status metrics_from_json(metrics *m, const json_t *from, error *e)
     size_t i;
     json_t *item;
     for (int loop = 0; loop < METRICS_LOOPS; loop++)
-        json_array_foreach (json_object_get(from, loops[loop]), i, item)
-            if (entry_from_json(m, (metrics_loop)loop, item, e) != LTH_OK)
-                return LTH_INVALID;
-    json_array_foreach (json_object_get(from, "callback_metrics"), i, item) {
+        json_array_foreach(json_object_get(from, loops[loop]), i,
+                           item) if (entry_from_json(m, (metrics_loop)loop, item, e) != LTH_OK) return LTH_INVALID;
+    json_array_foreach(json_object_get(from, "callback_metrics"), i, item)
+    {
         bool right = json_is_string(json_object_get(item, "name"));
         double value = number(item, "value", &right);
         if (!right)

@@ -30,12 +30,12 @@ static lth_status fail(optimizer_set *set, const char *file, uint32_t line, cons
 static config_section *merged(session *s, const config_section *base, const config_section *group)
 {
     config_section *m = arena_alloc(&s->memory, sizeof *m);
-    *m = *(group ? group : base);
-    m->entries = arena_array(&s->memory, (base ? base->count : 0) + (group ? group->count : 0) + 1, sizeof *m->entries);
+    *m = *group;
+    m->entries = arena_array(&s->memory, base->count + group->count + 1, sizeof *m->entries);
     m->count = 0;
-    for (size_t i = 0; base && i < base->count; i++)
+    for (size_t i = 0; i < base->count; i++)
         m->entries[m->count++] = base->entries[i];
-    for (size_t i = 0; group && i < group->count; i++) {
+    for (size_t i = 0; i < group->count; i++) {
         size_t at = 0;
         while (at < m->count && strcmp(m->entries[at].key, group->entries[i].key) != 0)
             at++;
@@ -51,7 +51,7 @@ static double *learning_rate(component *c)
     for (uint32_t i = 0; i < c->table->options.count; i++) {
         lth_option o = schema_option(&c->table->options, i);
         if (strcmp(o.name, "lr") == 0 && o.type == LTH_OPTION_FLOAT)
-            return (double *)((char *)c->self + o.offset);
+            return (void *)((char *)c->self + o.offset);
     }
     return NULL;
 }
@@ -102,14 +102,15 @@ static int32_t api_add(lth_optimizers *abi, const char *title, const char *file,
     config_section *section = config_find(s->config, title);
     if (!section || !section->enabled)
         return fail(set, file, line, "the run file has no section [%s]; the model '%s' wants it: write `use = NAME` there", title,
-                    s->model->known->id), -1;
+                    s->model->known->id),
+               -1;
     const char *id = config_component(s->config, section);
     const registry_component *known = registry_find(s->registry, "optimizer", id);
     if (!known)
         return fail(set, file, line, "[%s] there is no optimizer '%s'", title, id), -1;
     set->at = memory_grow(set->at, &set->capacity, set->count + 1, sizeof *set->at);
     optimizer *o = &set->at[set->count];
-    *o = (optimizer){ .id = known->id, .name = unique_name(s, known->id), .section = section, .title = section->title };
+    *o = (optimizer) { .id = known->id, .name = unique_name(s, known->id), .section = section, .title = section->title };
     return (int32_t)set->count++;
 }
 
@@ -121,8 +122,8 @@ static bool index_is_right(optimizer_set *set, int32_t index, const char *file, 
     return false;
 }
 
-static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char *prefix, const char *group_title, const char *file,
-                                 uint32_t line)
+static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char *prefix, const char *group_title,
+                                 const char *file, uint32_t line)
 {
     optimizer_set *set = (optimizer_set *)abi;
     session *s = of(abi);
@@ -132,9 +133,9 @@ static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char 
     config_section *section = group_title ? config_find(s->config, group_title) : NULL;
     if (group_title && !section)
         return fail(set, file, line, "the run file has no section [%s], of options of a group of parameters", group_title);
-    optimizer_group *g;
+    optimizer_group *g = NULL;
     error e = { 0 };
-    if (new_group(s, &set->at[index], section, &g, &e) != LTH_OK)
+    if (new_group(s, &set->at[index], section, &g, &e) != LTH_OK || !g)
         return fail(set, file, line, "%s", e.text);
     uint32_t count = engine_parameters(s->engine, &info);
     for (uint32_t i = 0; i < count; i++) {
@@ -163,7 +164,8 @@ static lth_status api_scheduler(lth_optimizers *abi, int32_t index, const char *
     error e = { 0 };
     if (!known)
         return fail(set, file, line, "[%s] there is no scheduler '%s'", title, config_component(s->config, section));
-    if (component_new(&s->scope, known, section->title, section, &host, &x.who, &e) != LTH_OK || component_init(x.who, &e) != LTH_OK) {
+    if (component_new(&s->scope, known, section->title, section, &host, &x.who, &e) != LTH_OK ||
+        component_init(x.who, &e) != LTH_OK) {
         component_free(x.who);
         return fail(set, file, line, "%s", e.text);
     }
@@ -190,13 +192,14 @@ static lth_status fill_group(session *s, optimizer *o, config_section *section)
     optimizer_set *set = &s->optimizers;
     const lth_parameter_info *info;
     group_options options = { { NULL, 0 } };
-    const schema_part part[2] = { { &group_option_table, &options }, { &registry_find(s->registry, "optimizer", o->id)->options, NULL } };
+    const schema_part part[2] = { { &group_option_table, &options },
+                                  { &registry_find(s->registry, "optimizer", o->id)->options, NULL } };
     diagnostics ignored = { 0 };
     schema_fill(s->config, section, section->title, part, 2, &s->memory, &ignored);
     diagnostics_free(&ignored);
-    optimizer_group *g;
+    optimizer_group *g = NULL;
     error e = { 0 };
-    if (new_group(s, o, section, &g, &e) != LTH_OK)
+    if (new_group(s, o, section, &g, &e) != LTH_OK || !g)
         return fail(set, NULL, 0, "%s", e.text);
     uint32_t count = engine_parameters(s->engine, &info);
     for (int64_t p = 0; p < options.parameters.count; p++)
@@ -204,12 +207,13 @@ static lth_status fill_group(session *s, optimizer *o, config_section *section)
             if (info[i].is_buffer || info[i].flags & LTH_PARAMETER_FROZEN || !matches(options.parameters.at[p], info[i].name))
                 continue;
             if (set->taken[i])
-                return fail(set, section->file, (uint32_t)section->line, "[%s] parameter '%s' is in another group already", section->title,
-                            info[i].name);
+                return fail(set, section->file, (uint32_t)section->line, "[%s] parameter '%s' is in another group already",
+                            section->title, info[i].name);
             take(s, g, i);
         }
     return g->count > 0 ? LTH_OK
-                        : fail(set, section->file, (uint32_t)section->line, "[%s] `parameters` matches no parameter of the model", section->title);
+                        : fail(set, section->file, (uint32_t)section->line, "[%s] `parameters` matches no parameter of the model",
+                               section->title);
 }
 
 /* One optimizer for all: first the rest of the parameters, then the groups, as PyTorch's users order them. */
@@ -221,14 +225,15 @@ static lth_status from_run_file(session *s)
         const registry_component *c = NULL;
         while ((c = registry_next(s->registry, "optimizer", c)))
             str_printf(&names, "%s%s", names.length ? ", " : "", c->id);
-        fail(set, NULL, 0, "%s: training needs a section [optimizer] with use = NAME; there are: %s", s->config->file, str_text(&names));
+        fail(set, NULL, 0, "%s: training needs a section [optimizer] with use = NAME; there are: %s", s->config->file,
+             str_text(&names));
         str_free(&names);
         return LTH_INVALID;
     }
     if (api_add(&set->abi, "optimizer", NULL, 0) < 0)
         return LTH_INVALID;
     optimizer *o = &set->at[0];
-    optimizer_group *rest;
+    optimizer_group *rest = NULL;
     error e = { 0 };
     if (new_group(s, o, NULL, &rest, &e) != LTH_OK)
         return fail(set, NULL, 0, "%s", e.text);
@@ -258,13 +263,15 @@ static lth_status to_engine(session *s, error *e)
     for (uint32_t i = 0; i < s->optimizers.count; i++) {
         optimizer *o = &s->optimizers.at[i];
         if (o->group_count == 0)
-            return error_set(e, LTH_INVALID, "[%s] the model gave this optimizer no parameters (lth_optimizer_parameters)", o->title);
+            return error_set(e, LTH_INVALID, "[%s] the model gave this optimizer no parameters (lth_optimizer_parameters)",
+                             o->title);
         int32_t index = engine_add_optimizer(s->engine, (const lth_optimizer *)o->groups[0].who->table, o->name, e);
         if (index < 0)
             return e->status;
         for (uint32_t g = 0; g < o->group_count; g++) {
             component_enter(o->groups[g].who, "setup");
-            lth_status status = engine_add_group(s->engine, index, o->groups[g].who->self, o->groups[g].parameters, o->groups[g].count, e);
+            lth_status status =
+                engine_add_group(s->engine, index, o->groups[g].who->self, o->groups[g].parameters, o->groups[g].count, e);
             if (status != LTH_OK)
                 component_add_fault(o->groups[g].who, e);
             component_leave();
@@ -299,8 +306,10 @@ lth_status optimizers_configure(session *s, error *e)
     if (set->count == 0)
         return error_set(e, LTH_INVALID, "the model '%s' configured no optimizer", s->model->known->id);
     if (set->count > 1 && !s->model_table->manual_optimization)
-        return error_set(e, LTH_INVALID, "the model '%s' has %u optimizers: that needs .manual_optimization = 1 and lth_minimize in its training_step",
-                         s->model->known->id, (unsigned)set->count);
+        return error_set(
+            e, LTH_INVALID,
+            "the model '%s' has %u optimizers: that needs .manual_optimization = 1 and lth_minimize in its training_step",
+            s->model->known->id, (unsigned)set->count);
     if (s->model_table->manual_optimization && s->options.accumulate_grad_batches > 1)
         return error_set(e, LTH_UNSUPPORTED, "[trainer] accumulate_grad_batches = %lld: the model '%s' optimizes by hand",
                          (long long)s->options.accumulate_grad_batches, s->model->known->id);

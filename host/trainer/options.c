@@ -37,8 +37,10 @@ static const lth_option trainer_rows[] = {
     TRAINER(limit_predict_batches, "1.0", NULL, "the same for predict"),
     TRAINER(fast_dev_run, "false", NULL, "true or a number: so many batches of each stage, nothing kept, to see that all runs"),
     TRAINER(overfit_batches, "0", NULL, "train on the same few batches, unshuffled: a number of batches or a fraction"),
-    TRAINER(val_check_interval, "1.0", NULL, "validate every so many batches (100), part of an epoch (0.25) or time (00:01:00:00)"),
-    TRAINER(check_val_every_n_epoch, "1", "0..", "validate in every nth epoch; 0: val_check_interval counts batches across epochs"),
+    TRAINER(val_check_interval, "1.0", NULL,
+            "validate every so many batches (100), part of an epoch (0.25) or time (00:01:00:00)"),
+    TRAINER(check_val_every_n_epoch, "1", "0..",
+            "validate in every nth epoch; 0: val_check_interval counts batches across epochs"),
     TRAINER(num_sanity_val_steps, "2", "-1..", "validation batches before training; -1: all"),
     TRAINER(log_every_n_steps, "50", "1..", "steps between two rows of step metrics"),
     TRAINER(accumulate_grad_batches, "1", "1..", "batches whose gradients make one optimizer step"),
@@ -127,8 +129,8 @@ typedef struct reader {
 static void wrong(const reader *r, const char *key, const char *value, const char *right)
 {
     const config_entry *entry = config_take(r->s, key);
-    diagnostics_error(r->d, entry ? entry->file : config_section_file(r->c, r->s), entry ? entry->line : config_section_line(r->s),
-                      "[trainer] %s = %s is %s", key, value, right);
+    diagnostics_error(r->d, entry ? entry->file : config_section_file(r->c, r->s),
+                      entry ? entry->line : config_section_line(r->s), "[trainer] %s = %s is %s", key, value, right);
 }
 
 static batch_limit limit_of(const reader *r, const char *key, const char *text)
@@ -198,7 +200,8 @@ static void read_devices(const reader *r, const char *text, trainer_limits *out)
 static int64_t read_fast_dev_run(const reader *r, const char *text)
 {
     batch_limit limit;
-    if (str_equal_nocase(text, "false") || str_equal_nocase(text, "no") || str_equal_nocase(text, "off") || strcmp(text, "0") == 0)
+    if (str_equal_nocase(text, "false") || str_equal_nocase(text, "no") || str_equal_nocase(text, "off") ||
+        strcmp(text, "0") == 0)
         return 0;
     if (str_equal_nocase(text, "true") || str_equal_nocase(text, "yes") || str_equal_nocase(text, "on"))
         return 1;

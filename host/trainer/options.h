@@ -12,13 +12,13 @@
 #include <lthost/option.h>
 
 typedef struct run_options {
-    const char *name;            /* "": the run file's own, without ".ini" */
+    const char *name; /* "": the run file's own, without ".ini" */
     int64_t seed;
-    lth_string_list stages;      /* fit, validate, test, predict */
-    const char *resume;          /* "": a new run; auto | last | best | a path */
+    lth_string_list stages; /* fit, validate, test, predict */
+    const char *resume;     /* "": a new run; auto | last | best | a path */
     lth_string_list plugin_path;
-    int64_t threads;             /* 0: as many as there are processors */
-    const char *dir;             /* relative to the current folder */
+    int64_t threads; /* 0: as many as there are processors */
+    const char *dir; /* relative to the current folder */
 } run_options;
 
 typedef struct trainer_options {

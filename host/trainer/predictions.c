@@ -15,7 +15,7 @@ void predictions_dataset(predictions *p, uint32_t index, uint32_t count)
 {
     p->at = memory_grow(p->at, &p->capacity, p->count + 1, sizeof *p->at);
     predictions_set *set = &p->at[p->count++];
-    *set = (predictions_set){ .data = NULL };
+    *set = (predictions_set) { .data = NULL };
     if (count > 1)
         snprintf(set->name, sizeof set->name, "predictions/dataloader_idx_%u", (unsigned)index);
     else
@@ -39,13 +39,14 @@ lth_status predictions_add(predictions *p, engine *g, uint64_t ticket, uint32_t 
         set->shape = shape;
         set->shape.dim[0] = 0;
     } else if (!same_rows(&set->shape, &shape)) {
-        return error_set(e, LTH_INVALID, "predictions of the batches differ in more than their number: they cannot be one tensor "
-                                         "(pad them to one length, or use one bucket)");
+        return error_set(e, LTH_INVALID,
+                         "predictions of the batches differ in more than their number: they cannot be one tensor "
+                         "(pad them to one length, or use one bucket)");
     }
     size_t before = (size_t)lth_shape_count(&set->shape) * (size_t)lth_dtype_size(shape.dtype);
     size_t more = (size_t)lth_shape_count(&shape) * (size_t)lth_dtype_size(shape.dtype);
     if (before + more > set->capacity) {
-        size_t capacity = 2 * (before + more);
+        size_t capacity = 64 + 2 * (before + more);
         unsigned char *grown = realloc(set->data, capacity);
         if (!grown)
             return error_set(e, LTH_NO_MEMORY, "no memory for %zu bytes of predictions", capacity);
@@ -93,11 +94,12 @@ lth_status predictions_write(const predictions *p, session *s, error *e)
     uint32_t count = 0;
     for (size_t i = 0; i < p->count; i++)
         if (p->at[i].shape.rank > 0)
-            tensors[count++] = (safetensors_tensor){ p->at[i].name, p->at[i].shape, p->at[i].data };
+            tensors[count++] = (safetensors_tensor) { p->at[i].name, p->at[i].shape, p->at[i].data };
     char *path = path_join(s->run_dir, "predictions.safetensors");
     lth_status status = write_file(path, tensors, count, e);
     for (uint32_t i = 0; status == LTH_OK && i < count; i++)
-        console_line(&s->console, "%lld %s: %s", (long long)tensors[i].shape.dim[0], tensors[i].name, session_short_path(s, path));
+        console_line(&s->console, "%lld %s: %s", (long long)tensors[i].shape.dim[0], tensors[i].name,
+                     session_short_path(s, path));
     free(path);
     free(tensors);
     return status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/resume.c: from a checkpoint back into the run. save.c is its mirror. */
-#include "trainer/checkpoint_parts.h"
 #include "trainer/resume.h"
+#include "trainer/checkpoint_parts.h"
 #include "trainer/session.h"
 
 #include "util/path.h"
@@ -33,14 +33,21 @@ static char *run_dir_of(const char *checkpoint)
 static lth_status open_in(session *s, const char *run, const char *which, checkpoint **out, error *e)
 {
     char *dir = path_join(run, "checkpoints");
-    const checkpoint_open_args args = { .dir = dir, .which = which, .resume = s->in_fit, .quarantine = s->in_fit && s->lock.fd >= 0,
-                                        .warn = session_warn, .context = s };
+    const checkpoint_open_args args = { .dir = dir,
+                                        .which = which,
+                                        .resume = s->in_fit,
+                                        .quarantine = s->in_fit && s->lock.fd >= 0,
+                                        .warn = session_warn,
+                                        .context = s };
     lth_status status = checkpoint_open(&args, out, e);
     free(dir);
     return status;
 }
 
-static bool is_word(const char *which) { return strcmp(which, "last") == 0 || strcmp(which, "best") == 0 || strcmp(which, "auto") == 0; }
+static bool is_word(const char *which)
+{
+    return strcmp(which, "last") == 0 || strcmp(which, "best") == 0 || strcmp(which, "auto") == 0;
+}
 
 lth_status resume_find(session *s, const char *which, checkpoint **out, error *e)
 {
@@ -53,8 +60,9 @@ lth_status resume_find(session *s, const char *which, checkpoint **out, error *e
     if (e->status != LTH_OK)
         return e->status;
     if (!run && is_word(which))
-        return automatic ? LTH_END
-                         : error_set(e, LTH_INVALID, "no run of the name '%s' in '%s' has a checkpoint yet", s->run.name, s->run.dir);
+        return automatic
+                   ? LTH_END
+                   : error_set(e, LTH_INVALID, "no run of the name '%s' in '%s' has a checkpoint yet", s->run.name, s->run.dir);
     lth_status status = LTH_OK;
     if (run && s->in_fit) /* the run goes on in its own folder */
         status = run_dir_use(s, run, e);
@@ -91,8 +99,8 @@ lth_status resume_model(session *s, checkpoint *c, error *e)
 
 lth_status resume_components(session *s, checkpoint *c, error *e)
 {
-    if (resume_model(s, c, e) != LTH_OK || hooks_call_ordered(s, offsetof(lth_hooks, on_load_checkpoint), "on_load_checkpoint", INT32_MIN,
-                                                              INT32_MAX, false, e) != LTH_OK)
+    if (resume_model(s, c, e) != LTH_OK || hooks_call_ordered(s, offsetof(lth_hooks, on_load_checkpoint), "on_load_checkpoint",
+                                                              INT32_MIN, INT32_MAX, false, e) != LTH_OK)
         return e->status;
     for (uint32_t i = 0; i < s->callback_count; i++)
         if (load_component(c, s->callbacks[i], e) != LTH_OK)
@@ -114,16 +122,16 @@ static lth_status loop_from_json(session *s, const json_t *o, error *e)
 {
     loop_state *l = &s->loop;
     bool right = json_is_object(o);
-    *l = (loop_state){ .epoch = integer(o, "epoch", &right),
-                       .batch = integer(o, "batch", &right),
-                       .global_step = integer(o, "global_step", &right),
-                       .batches = integer(o, "batches", &right),
-                       .micro = integer(o, "micro", &right),
-                       .samples = integer(o, "samples", &right),
-                       .accumulated = json_is_true(json_object_get(o, "accumulated")),
-                       .epoch_cut = json_is_true(json_object_get(o, "epoch_cut")),
-                       .epoch_scheduled = json_is_true(json_object_get(o, "epoch_scheduled")),
-                       .place = (loop_place)integer(o, "place", &right) };
+    *l = (loop_state) { .epoch = integer(o, "epoch", &right),
+                        .batch = integer(o, "batch", &right),
+                        .global_step = integer(o, "global_step", &right),
+                        .batches = integer(o, "batches", &right),
+                        .micro = integer(o, "micro", &right),
+                        .samples = integer(o, "samples", &right),
+                        .accumulated = json_is_true(json_object_get(o, "accumulated")),
+                        .epoch_cut = json_is_true(json_object_get(o, "epoch_cut")),
+                        .epoch_scheduled = json_is_true(json_object_get(o, "epoch_scheduled")),
+                        .place = (loop_place)integer(o, "place", &right) };
     s->running.last = json_is_true(json_object_get(o, "last_batch"));
     right = right && json_to_f64(json_object_get(o, "seconds"), &l->seconds) && (int)l->place >= 0 && l->place <= PLACE_EPOCH_END;
     return right ? LTH_OK : error_set(e, LTH_INVALID, "the checkpoint's state of the loops is not as it should be");
@@ -171,8 +179,10 @@ static void warn_of_differences(session *s, const checkpoint *c)
     str text = { 0 };
     checkpoint_fingerprint_difference(checkpoint_facts_of(c)->fingerprint, engine_fingerprint(s->engine), &text);
     if (text.length)
-        console_line(&s->console, "warning: the checkpoint was written under other circumstances (%s): the bits of the resumed run will differ",
-                     str_text(&text));
+        console_line(
+            &s->console,
+            "warning: the checkpoint was written under other circumstances (%s): the bits of the resumed run will differ",
+            str_text(&text));
     str_free(&text);
 }
 
@@ -181,11 +191,14 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
 {
     const json_t *root = checkpoint_state(c), *best = json_object_get(root, "best");
     if (!root)
-        return error_set(e, LTH_INVALID, "'%s' holds weights only: training cannot go on from it; [model] weights = %s/model.safetensors starts anew with them",
+        return error_set(e, LTH_INVALID,
+                         "'%s' holds weights only: training cannot go on from it; [model] weights = %s/model.safetensors starts "
+                         "anew with them",
                          checkpoint_path(c), checkpoint_path(c));
-    if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK || loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
-        metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK || schedules_from_json(s, c, root, e) != LTH_OK ||
-        load_position(s, c, e) != LTH_OK)
+    if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK ||
+        loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
+        metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK ||
+        schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK)
         return e->status;
     if (best && json_to_f64(json_object_get(best, "score"), &s->best.score)) {
         s->best.name = str_dup(json_string_value(json_object_get(best, "name")));
@@ -201,7 +214,8 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
     s->last_checkpoint = str_dup(checkpoint_name(c));
     s->last_checkpoint_batches = s->loop.batches;
-    if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints && checkpoint_exists(s->checkpoints, checkpoint_name(c)))
+    if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints &&
+        checkpoint_exists(s->checkpoints, checkpoint_name(c)))
         s->own_checkpoint = str_dup(checkpoint_name(c));
     warn_of_differences(s, c);
     if (s->checkpoints && s->best.name)

@@ -13,7 +13,9 @@
 static const struct {
     const char *name;
     lth_stage stage;
-} stages[] = { { "fit", LTH_STAGE_TRAIN }, { "validate", LTH_STAGE_VALIDATE }, { "test", LTH_STAGE_TEST }, { "predict", LTH_STAGE_PREDICT } };
+} stages[] = {
+    { "fit", LTH_STAGE_TRAIN }, { "validate", LTH_STAGE_VALIDATE }, { "test", LTH_STAGE_TEST }, { "predict", LTH_STAGE_PREDICT }
+};
 
 void session_set_stage(session *s, const char *name)
 {
@@ -72,7 +74,11 @@ static lth_status find_evaluated(session *s, const char *after, checkpoint **out
     if (e->status == LTH_OK && run) {
         char *dir = path_join(run, "checkpoints");
         bool best = has_best(s, run);
-        const checkpoint_open_args args = { .dir = dir, .which = which ? which : best ? "best" : "last", .warn = session_warn,
+        const checkpoint_open_args args = { .dir = dir,
+                                            .which = which  ? which
+                                                     : best ? "best"
+                                                            : "last",
+                                            .warn = session_warn,
                                             .context = s };
         if (checkpoint_open(&args, out, e) == LTH_END && e->status == LTH_OK)
             error_set(e, LTH_INVALID, "'%s' holds no checkpoint", dir);
@@ -99,8 +105,8 @@ static lth_status open_run_dir(session *s, const char *after, error *e)
 
 static lth_status run_fit(session *s, checkpoint *from, error *e)
 {
-    if (session_setup(s, true, e) != LTH_OK || (from && resume_components(s, from, e) != LTH_OK) || optimizers_configure(s, e) != LTH_OK ||
-        engine_allocate(s->engine, s->options.accumulate_grad_batches > 1, e) != LTH_OK)
+    if (session_setup(s, true, e) != LTH_OK || (from && resume_components(s, from, e) != LTH_OK) ||
+        optimizers_configure(s, e) != LTH_OK || engine_allocate(s->engine, s->options.accumulate_grad_batches > 1, e) != LTH_OK)
         return e->status;
     if (from ? resume_loops(s, from, e) != LTH_OK : session_weights(s, e) != LTH_OK)
         return e->status;
@@ -250,7 +256,9 @@ static int read_stages(const run_args *args, const char *list[4], int64_t *count
                 list[(*count)++] = stages[k].name;
     bool keeps = s->options.enable_checkpointing || s->limits.fast_dev_batches > 0;
     if (status == RUN_OK && *count > 1 && strcmp(list[0], "fit") == 0 && !keeps) {
-        console_line(&s->console, "lthost: error: [run] stages: what follows fit needs its checkpoints, and [trainer] enable_checkpointing = false");
+        console_line(
+            &s->console,
+            "lthost: error: [run] stages: what follows fit needs its checkpoints, and [trainer] enable_checkpointing = false");
         status = RUN_USAGE;
     }
     session_close(s);

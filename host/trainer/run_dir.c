@@ -55,9 +55,9 @@ static lth_status read_id(session *s, error *e)
         s->run_id = arena_copy_text(&s->memory, id);
     } else {
         if (getrandom(bytes, sizeof bytes, 0) < 0)
-            memcpy(bytes, &(int64_t){ clock_nanoseconds() }, sizeof bytes);
-        s->run_id = arena_format(&s->memory, "%02x%02x%02x%02x%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5],
-                                 bytes[6], bytes[7]);
+            memcpy(bytes, &(int64_t) { clock_nanoseconds() }, sizeof bytes);
+        s->run_id = arena_format(&s->memory, "%02x%02x%02x%02x%02x%02x%02x%02x", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4],
+                                 bytes[5], bytes[6], bytes[7]);
         json_decref(root);
         root = json_pack("{s:s, s:s, s:s}", "id", s->run_id, "name", s->run.name, "created", clock_iso(stamp));
         json_write(path, root, e);

@@ -15,9 +15,9 @@ static json_t *loop_to_json(const session *s)
     const loop_state *l = &s->loop;
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:b, s:i, s:o, s:b}", "epoch", (json_int_t)l->epoch, "batch",
                      (json_int_t)l->batch, "global_step", (json_int_t)l->global_step, "batches", (json_int_t)l->batches, "micro",
-                     (json_int_t)l->micro, "samples", (json_int_t)l->samples, "accumulated", l->accumulated, "epoch_cut", l->epoch_cut,
-                     "epoch_scheduled", l->epoch_scheduled, "place", (int)l->place, "seconds", json_from_f64(fit_seconds(s)), "last_batch",
-                     s->running.last);
+                     (json_int_t)l->micro, "samples", (json_int_t)l->samples, "accumulated", l->accumulated, "epoch_cut",
+                     l->epoch_cut, "epoch_scheduled", l->epoch_scheduled, "place", (int)l->place, "seconds",
+                     json_from_f64(fit_seconds(s)), "last_batch", s->running.last);
 }
 
 static json_t *schedules_to_json(const session *s)
@@ -86,8 +86,9 @@ static void set_state(session *s)
     if (s->stop_asked)
         json_object_set_new(root, "stop", json_string(s->stop_reason));
     if (s->best.name)
-        json_object_set_new(root, "best", json_pack("{s:s, s:s, s:o}", "name", s->best.name, "monitor", s->best.monitor, "score",
-                                                    json_from_f64(s->best.score)));
+        json_object_set_new(root, "best",
+                            json_pack("{s:s, s:s, s:o}", "name", s->best.name, "monitor", s->best.monitor, "score",
+                                      json_from_f64(s->best.score)));
 }
 
 /* ---- What the manifest tells ---- */
@@ -99,7 +100,7 @@ static void add_plugin(checkpoint_plugin *list, uint32_t *count, const component
         if (strcmp(list[i].id, m->id) == 0)
             return;
     if (m)
-        list[(*count)++] = (checkpoint_plugin){ m->id, m->version, m->sha256 };
+        list[(*count)++] = (checkpoint_plugin) { m->id, m->version, m->sha256 };
 }
 
 static void begin_snapshot(session *s, bool weights_only)
@@ -118,8 +119,9 @@ static void begin_snapshot(session *s, bool weights_only)
         add_plugin(plugins, &count, s->callbacks[i]);
     for (uint32_t i = 0; i < s->logger_count; i++)
         add_plugin(plugins, &count, s->loggers[i]);
-    const checkpoint_facts facts = { s->loop.global_step, s->loop.epoch, weights_only, s->world.size, LTHOST_VERSION,
-                                     engine_fingerprint(s->engine), str_text(&s->run_ini), plugins, count };
+    const checkpoint_facts facts = { s->loop.global_step,   s->loop.epoch,  weights_only,
+                                     s->world.size,         LTHOST_VERSION, engine_fingerprint(s->engine),
+                                     str_text(&s->run_ini), plugins,        count };
     if (!s->snapshot)
         s->snapshot = checkpoint_snapshot_new();
     checkpoint_snapshot_begin(s->snapshot, &facts);
@@ -141,7 +143,8 @@ static lth_status take_snapshot(session *s, bool weights_only, error *e)
 static void prune_own(session *s, const char *name)
 {
     error failed = { 0 };
-    if (s->own_checkpoint && strcmp(s->own_checkpoint, name) != 0 && checkpoint_remove(s->checkpoints, s->own_checkpoint, &failed) != LTH_OK)
+    if (s->own_checkpoint && strcmp(s->own_checkpoint, name) != 0 &&
+        checkpoint_remove(s->checkpoints, s->own_checkpoint, &failed) != LTH_OK)
         session_warn(s, failed.text);
     free(s->own_checkpoint);
     s->own_checkpoint = s->saving_own ? str_dup(name) : NULL;

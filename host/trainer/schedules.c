@@ -35,8 +35,8 @@ static lth_status apply(session *s, schedule *x, double metric, bool advance, er
         double rate = x->table->rate(x->who->self, &at);
         component_leave();
         if (!(rate >= 0) || isinf(rate))
-            return error_set(e, LTH_INVALID, "[%s] gives a learning rate of %g for group %u of [%s], at count %lld", x->who->title, rate,
-                             (unsigned)g, o->title, (long long)x->count);
+            return error_set(e, LTH_INVALID, "[%s] gives a learning rate of %g for group %u of [%s], at count %lld",
+                             x->who->title, rate, (unsigned)g, o->title, (long long)x->count);
         *o->groups[g].lr = rate;
     }
     return LTH_OK;
@@ -70,8 +70,8 @@ static lth_status monitored(session *s, const schedule *x, double *metric, error
         return LTH_END;
     str names = { 0 };
     list_metrics(s, &names);
-    error_set(e, LTH_INVALID, "[%s] monitor = %s: nothing of that name was logged; there are: %s", x->who->title, x->options.monitor,
-              str_text(&names));
+    error_set(e, LTH_INVALID, "[%s] monitor = %s: nothing of that name was logged; there are: %s", x->who->title,
+              x->options.monitor, str_text(&names));
     str_free(&names);
     return LTH_INVALID;
 }
@@ -83,7 +83,8 @@ lth_status schedules_advance(session *s, schedule_moment moment, bool looks_at_m
     for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
         schedule *x = &s->optimizers.schedules[i];
         double metric = NAN;
-        if (strcmp(x->options.interval, interval) != 0 || (x->table->needs_metric != 0) != looks_at_metric || done % x->options.frequency != 0)
+        if (strcmp(x->options.interval, interval) != 0 || (x->table->needs_metric != 0) != looks_at_metric ||
+            done % x->options.frequency != 0)
             continue;
         lth_status status = looks_at_metric ? monitored(s, x, &metric, e) : LTH_OK;
         if (status == LTH_END)

@@ -38,7 +38,8 @@ static config_section *need(session *s, const kind *k, const char *title, const 
     if (section && section->enabled && config_component(s->config, section)[0])
         return section;
     diagnostics_error(&s->diagnostics, config_section_file(s->config, section), config_section_line(section),
-                      section && section->enabled ? "[%s] does not say what to use" : "there is no section [%s]: %s", title, what);
+                      section && section->enabled ? "[%s] does not say what to use" : "there is no section [%s]: %s", title,
+                      what);
     str names = { 0 };
     const registry_component *c = NULL;
     while ((c = registry_next(s->registry, k->name, c)))
@@ -144,12 +145,9 @@ static void read_run(session *s)
 static void open_registry(session *s)
 {
     const config_entry *entry = config_take(config_find(s->config, "run"), "plugin_path");
-    const registry_paths paths = { s->args->plugin_dirs,
-                                   s->args->plugin_dir_count,
-                                   s->run.plugin_path.at,
-                                   (size_t)s->run.plugin_path.count,
-                                   entry ? entry->file : NULL,
-                                   entry ? entry->line : 0 };
+    const registry_paths paths = { s->args->plugin_dirs,       s->args->plugin_dir_count,
+                                   s->run.plugin_path.at,      (size_t)s->run.plugin_path.count,
+                                   entry ? entry->file : NULL, entry ? entry->line : 0 };
     s->registry = registry_open(&paths, &s->diagnostics);
     s->scope.registry = s->registry;
 }
@@ -159,7 +157,8 @@ static void read_trainer(session *s)
     config_section *section = config_find(s->config, "trainer");
     const schema_part part = { &trainer_option_table, &s->options };
     schema_fill(s->config, section, "trainer", &part, 1, &s->memory, &s->diagnostics);
-    trainer_options_resolve(&s->options, s->config, section, &s->limits, &s->diagnostics); /* a wrong value was replaced by its default */
+    trainer_options_resolve(&s->options, s->config, section, &s->limits,
+                            &s->diagnostics); /* a wrong value was replaced by its default */
     if (s->limits.unbounded && (!s->args->stage || strcmp(s->args->stage, "fit") == 0))
         diagnostics_warning(&s->diagnostics, config_section_file(s->config, section), config_section_line(section),
                             "nothing bounds the training: it ends after max_epochs = %lld", (long long)s->options.max_epochs);
@@ -167,7 +166,9 @@ static void read_trainer(session *s)
 
 lth_status session_open(session *s, const run_args *args)
 {
-    *s = (session){ .args = args, .trainer = { &trainer_api }, .last_checkpoint_batches = -1, .train_batches = -1, .lock = { -1 } };
+    *s = (session) {
+        .args = args, .trainer = { &trainer_api }, .last_checkpoint_batches = -1, .train_batches = -1, .lock = { -1 }
+    };
     console_init(&s->console);
     metrics_init(&s->metrics);
     pthread_mutex_init(&s->scope.fault_mutex, NULL);
@@ -194,7 +195,7 @@ int session_report(session *s)
     diagnostics_print(&s->diagnostics, stderr);
     int status = diagnostics_status(&s->diagnostics) == LTH_OK ? RUN_OK : RUN_USAGE;
     diagnostics_free(&s->diagnostics);
-    s->diagnostics = (diagnostics){ 0 };
+    s->diagnostics = (diagnostics) { 0 };
     return status;
 }
 
@@ -209,7 +210,7 @@ static void free_loaders(session *s)
         data_loader_free(s->loaders.evaluate[i]);
     free(s->loaders.validate);
     free(s->loaders.evaluate);
-    s->loaders = (session_loaders){ 0 };
+    s->loaders = (session_loaders) { 0 };
 }
 
 static void free_components(session *s)

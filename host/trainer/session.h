@@ -91,11 +91,11 @@ typedef struct loop_state {
     int64_t batches;     /* training batches since the start of the run */
     int64_t micro;       /* batches in the running accumulation window */
     int64_t samples;
-    bool accumulated;    /* the accumulators hold something */
-    bool epoch_cut;      /* the epoch ended before its last batch */
+    bool accumulated;     /* the accumulators hold something */
+    bool epoch_cut;       /* the epoch ended before its last batch */
     bool epoch_scheduled; /* its epoch schedules have advanced */
     loop_place place;
-    double seconds;       /* of training before this process */
+    double seconds; /* of training before this process */
 } loop_state;
 
 typedef struct best_result {
@@ -121,8 +121,8 @@ typedef struct step_state {
     metrics_loop loop;
     const lth_tensor *gradients; /* of `gradients_of`; NULL: not now */
     uint32_t gradients_of, gradient_count;
-    bool updated;  /* manual optimization: something was updated */
-    error error;   /* of a log call */
+    bool updated; /* manual optimization: something was updated */
+    error error;  /* of a log call */
 } step_state;
 
 typedef struct session_loaders {
@@ -145,7 +145,7 @@ struct session {
     trainer_limits limits;
     model_options model_options;
     data_options data_options;
-    str run_ini; /* the resolved run file */
+    str run_ini;   /* the resolved run file */
     bool checking; /* nothing is computed or written */
 
     component *model, *data, *accelerator, *strategy;
@@ -174,11 +174,11 @@ struct session {
     file_lock_held lock;
     checkpoint_dir *checkpoints;
     checkpoint_snapshot *snapshot;
-    bool resume_named;  /* the user chose the checkpoint to go on from, rather than the last one */
-    char *resumed_from; /* that one's name: it is never removed */
-    char *last_checkpoint; /* name of the newest resume point */
+    bool resume_named;               /* the user chose the checkpoint to go on from, rather than the last one */
+    char *resumed_from;              /* that one's name: it is never removed */
+    char *last_checkpoint;           /* name of the newest resume point */
     int64_t last_checkpoint_batches; /* loop.batches when it was written; -1: none */
-    char *own_checkpoint; /* the newest that no callback asked for */
+    char *own_checkpoint;            /* the newest that no callback asked for */
     bool saving_own;
     best_result best;
 
@@ -186,7 +186,7 @@ struct session {
     logger_thread **threads;
     uint32_t thread_count;
     lth_run_info run_info;
-    int64_t rows; /* logged since the start of the run */
+    int64_t rows;        /* logged since the start of the run */
     int64_t logged_step; /* of a fit whose log another stage adds to */
     lth_hyperparameter *hyperparameters;
     size_t hyperparameter_capacity;
@@ -197,12 +197,12 @@ struct session {
     loop_state loop;
     running_batch running;
     int32_t log_defaults; /* enum log_place of the running hook: trainer_log.c */
-    component *caller; /* whose hook runs */
+    component *caller;    /* whose hook runs */
     bool sanity, resumed, stop_asked, in_fit, between_batches;
-    char *stop_reason; /* of stop_asked */
-    const char *end_reason; /* why the loop ended */
-    int64_t train_batches; /* of an epoch; -1: not known */
-    int64_t stepping_batches; /* optimizer steps that the whole run is expected to take; -1: not known */
+    char *stop_reason;                     /* of stop_asked */
+    const char *end_reason;                /* why the loop ended */
+    int64_t train_batches;                 /* of an epoch; -1: not known */
+    int64_t stepping_batches;              /* optimizer steps that the whole run is expected to take; -1: not known */
     double began, fit_began, validated_at; /* clock_seconds */
     lth_parameter_info *parameters_shown;
     lth_optimizer_info *optimizers_shown;
@@ -272,7 +272,7 @@ lth_status step_evaluate(session *s, lth_stage stage, bool record_only, uint64_t
 
 /* fit.c, fit_epoch.c, evaluate.c */
 lth_status fit(session *s, error *e);
-lth_status evaluate_validation(session *s, error *e); /* within fit */
+lth_status evaluate_validation(session *s, error *e);       /* within fit */
 lth_status evaluate(session *s, lth_stage stage, error *e); /* a stage of its own */
 bool fit_validation_enabled(const session *s);
 bool fit_validation_due(const session *s);

@@ -16,7 +16,8 @@ static void add(component ***list, uint32_t *count, size_t *capacity, component 
 }
 
 /* The component of a section that was checked. */
-static lth_status from_section(session *s, const char *kind, config_section *section, const schema_part *host, component **out, error *e)
+static lth_status from_section(session *s, const char *kind, config_section *section, const schema_part *host, component **out,
+                               error *e)
 {
     const registry_component *known = registry_find(s->registry, kind, config_component(s->config, section));
     return component_new(&s->scope, known, section->title, section, host, out, e);
@@ -49,7 +50,8 @@ static lth_status build_many(session *s, const kind *k, component ***list, uint3
     while ((known = registry_next(s->registry, k->name, known))) {
         if (!(known->flags & LTH_DEFAULT_ON) || known->plugin->problem || has_section_of(s, k->section, known->id))
             continue;
-        if (component_new(&s->scope, known, arena_format(&s->memory, "%s.%s", k->section, known->id), NULL, NULL, &c, e) != LTH_OK)
+        if (component_new(&s->scope, known, arena_format(&s->memory, "%s.%s", k->section, known->id), NULL, NULL, &c, e) !=
+            LTH_OK)
             return e->status;
         add(list, count, capacity, c);
     }
@@ -98,15 +100,16 @@ static lth_status build_accelerator_of(session *s, const registry_component *kno
 static lth_status named_accelerator(session *s, error *e)
 {
     const config_entry *entry = config_take(config_find(s->config, "trainer"), "accelerator");
-    const char *reason;
-    bool usable;
-    const registry_component *known = registry_require(s->registry, "accelerator", s->options.accelerator, entry ? entry->file : NULL,
-                                                       entry ? entry->line : 0, &s->diagnostics);
+    const char *reason = NULL;
+    bool usable = false;
+    const registry_component *known = registry_require(s->registry, "accelerator", s->options.accelerator,
+                                                       entry ? entry->file : NULL, entry ? entry->line : 0, &s->diagnostics);
     if (!known)
         return error_set(e, LTH_INVALID, "[trainer] accelerator = %s is not there", s->options.accelerator);
     if (build_accelerator_of(s, known, &reason, &usable, e) != LTH_OK)
         return e->status;
-    return usable ? LTH_OK : error_set(e, LTH_UNSUPPORTED, "[trainer] accelerator = %s cannot be used here: %s", known->id, reason);
+    return usable ? LTH_OK
+                  : error_set(e, LTH_UNSUPPORTED, "[trainer] accelerator = %s cannot be used here: %s", known->id, reason);
 }
 
 /* The one with the greatest score that works here; those that do not even load are passed over with a word. */
@@ -119,10 +122,12 @@ static lth_status auto_accelerator(session *s, error *e)
             if (c->score < below && !c->plugin->problem && (!best || c->score > best->score))
                 best = c;
         if (!best)
-            return error_set(e, LTH_UNSUPPORTED, "accelerator = auto: there is no accelerator that works here (`lthost plugins` lists what there is)");
+            return error_set(
+                e, LTH_UNSUPPORTED,
+                "accelerator = auto: there is no accelerator that works here (`lthost plugins` lists what there is)");
         below = best->score;
-        const char *reason;
-        bool usable;
+        const char *reason = NULL;
+        bool usable = false;
         error failed = { 0 };
         if (build_accelerator_of(s, best, &reason, &usable, &failed) != LTH_OK)
             session_warn(s, failed.text);
@@ -141,14 +146,15 @@ static lth_status build_strategy(session *s, error *e)
             known = c->flags & LTH_DEFAULT_ON && !c->plugin->problem ? c : NULL;
     } else {
         const config_entry *entry = config_take(config_find(s->config, "trainer"), "strategy");
-        known = registry_require(s->registry, "strategy", s->options.strategy, entry ? entry->file : NULL, entry ? entry->line : 0,
-                                 &s->diagnostics);
+        known = registry_require(s->registry, "strategy", s->options.strategy, entry ? entry->file : NULL,
+                                 entry ? entry->line : 0, &s->diagnostics);
         if (!known)
             return error_set(e, LTH_INVALID, "[trainer] strategy = %s is not there", s->options.strategy);
     }
     if (!known)
         return s->limits.devices > 1 || s->options.num_nodes > 1
-                   ? error_set(e, LTH_UNSUPPORTED, "[trainer] devices = %s: there is no strategy that spreads a run", s->options.devices)
+                   ? error_set(e, LTH_UNSUPPORTED, "[trainer] devices = %s: there is no strategy that spreads a run",
+                               s->options.devices)
                    : LTH_OK;
     if (section && strcmp(config_component(s->config, section), known->id) != 0)
         section = NULL;
@@ -176,8 +182,9 @@ static lth_status setup_strategy(session *s, error *e)
 {
     const char *reason;
     const lth_accelerator *accelerator = (const lth_accelerator *)s->accelerator->table;
-    lth_strategy_args args = { sizeof args, (int32_t)s->limits.devices, (int32_t)s->options.num_nodes, accelerator->device_count(&reason) };
-    s->world = (lth_world){ .struct_size = sizeof s->world, .size = 1, .local_size = 1, .node_count = 1 };
+    lth_strategy_args args = { sizeof args, (int32_t)s->limits.devices, (int32_t)s->options.num_nodes,
+                               accelerator->device_count(&reason) };
+    s->world = (lth_world) { .struct_size = sizeof s->world, .size = 1, .local_size = 1, .node_count = 1 };
     if (!s->strategy)
         return LTH_OK;
     component_enter(s->strategy, "setup");

@@ -41,7 +41,7 @@ static void data_identity(const session *s, char out[17])
 static void name_loader_thread(void *context)
 {
     const session *s = context;
-    crash_crumb = (crumb){ s->data->title, s->data->known->id, "fetch" };
+    crash_crumb = (crumb) { s->data->title, s->data->known->id, "fetch" };
 }
 
 static lth_status setup_data(session *s, error *e)
@@ -107,7 +107,9 @@ static lth_status fit_loaders(session *s, error *e)
         return e->status;
     s->train_batches = data_loader_length(s->loaders.train);
     if (s->train_batches == 0)
-        return error_set(e, LTH_INVALID, "an epoch of training has no batch: look at [data] batch_size and drop_last, and at [trainer] limit_train_batches");
+        return error_set(
+            e, LTH_INVALID,
+            "an epoch of training has no batch: look at [data] batch_size and drop_last, and at [trainer] limit_train_batches");
     if (!is_zero(s->limits.validate) && s->model_table->validation_step &&
         new_loaders(s, LTH_STAGE_VALIDATE, s->limits.validate, &s->loaders.validate, &s->loaders.validate_count, e) != LTH_OK)
         return e->status;
@@ -151,8 +153,8 @@ static lth_status new_engine(session *s, error *e)
 {
     const lth_accelerator *accelerator = (const lth_accelerator *)s->accelerator->table;
     if (!accelerator->supports(s->accelerator->self, LTH_OP_ADD, s->limits.floating))
-        return error_set(e, LTH_UNSUPPORTED, "[trainer] precision = %s: the accelerator '%s' does not compute in %s", s->options.precision,
-                         s->accelerator->known->id, lth_dtype_name(s->limits.floating));
+        return error_set(e, LTH_UNSUPPORTED, "[trainer] precision = %s: the accelerator '%s' does not compute in %s",
+                         s->options.precision, s->accelerator->known->id, lth_dtype_name(s->limits.floating));
     const engine_options options = { .accelerator = accelerator,
                                      .accelerator_self = s->accelerator->self,
                                      .strategy = s->strategy ? (const lth_strategy *)s->strategy->table : NULL,
@@ -197,10 +199,11 @@ static lth_status check_fit(session *s, error *e)
         return error_set(e, LTH_INVALID, "the model '%s' has no training_step", s->model->known->id);
     if (s->limits.val_interval_kind == INTERVAL_BATCHES && s->options.check_val_every_n_epoch > 0 && s->train_batches >= 0 &&
         s->loaders.validate_count > 0 && s->limits.val_interval > (double)s->train_batches)
-        return error_set(e, LTH_INVALID,
-                         "[trainer] val_check_interval = %s is more than the %lld batches of an epoch: there would be no validation; with "
-                         "check_val_every_n_epoch = 0 the interval counts across epochs",
-                         s->options.val_check_interval, (long long)s->train_batches);
+        return error_set(
+            e, LTH_INVALID,
+            "[trainer] val_check_interval = %s is more than the %lld batches of an epoch: there would be no validation; with "
+            "check_val_every_n_epoch = 0 the interval counts across epochs",
+            s->options.val_check_interval, (long long)s->train_batches);
     return LTH_OK;
 }
 

@@ -6,10 +6,7 @@
 
 #include <string.h>
 
-void step_init(session *s)
-{
-    s->step = (step_state){ .abi = { &step_api }, .session = s };
-}
+void step_init(session *s) { s->step = (step_state) { .abi = { &step_api }, .session = s }; }
 
 /* The batch as the engine binds it. */
 static lth_trace *begin(session *s, const char *hook, bool training, bool record_only, uint32_t step, uint32_t stream)
@@ -17,7 +14,7 @@ static lth_trace *begin(session *s, const char *hook, bool training, bool record
     const data_batch *b = s->running.batch;
     s->fields = memory_grow(s->fields, &s->field_capacity, b->field_count, sizeof *s->fields);
     for (uint32_t i = 0; i < b->field_count; i++)
-        s->fields[i] = (engine_field){ b->names[i], b->shapes[i], record_only ? NULL : b->data[i] };
+        s->fields[i] = (engine_field) { b->names[i], b->shapes[i], record_only ? NULL : b->data[i] };
     const engine_step_args args = { .hook = hook,
                                     .fields = s->fields,
                                     .field_count = b->field_count,
@@ -67,11 +64,11 @@ static lth_status drop(session *s, lth_status status)
 engine_update_args step_update_args(const session *s, double divisor, bool add_accumulated)
 {
     bool norm = strcmp(s->options.gradient_clip_algorithm, "norm") == 0;
-    return (engine_update_args){ .divisor = divisor,
-                                 .add_accumulated = add_accumulated,
-                                 .guard = s->options.detect_anomaly,
-                                 .clip_norm = norm ? s->options.gradient_clip_val : 0,
-                                 .clip_value = norm ? 0 : s->options.gradient_clip_val };
+    return (engine_update_args) { .divisor = divisor,
+                                  .add_accumulated = add_accumulated,
+                                  .guard = s->options.detect_anomaly,
+                                  .clip_norm = norm ? s->options.gradient_clip_val : 0,
+                                  .clip_value = norm ? 0 : s->options.gradient_clip_val };
 }
 
 /* A loss must be a floating-point number. */
@@ -83,8 +80,10 @@ static lth_status check_loss(session *s, lth_tensor loss, error *e)
     str text = { 0 };
     for (int32_t i = 0; i < shape->rank; i++)
         str_printf(&text, "%s%lld", i ? ", " : "", (long long)shape->dim[i]);
-    error_set(e, LTH_INVALID, "[model] training_step of '%s' returned a tensor of shape (%s), %s: a loss is one floating-point number (take its mean)",
-              s->model->known->id, str_text(&text), lth_dtype_name(shape->dtype));
+    error_set(
+        e, LTH_INVALID,
+        "[model] training_step of '%s' returned a tensor of shape (%s), %s: a loss is one floating-point number (take its mean)",
+        s->model->known->id, str_text(&text), lth_dtype_name(shape->dtype));
     str_free(&text);
     return LTH_INVALID;
 }
@@ -200,10 +199,18 @@ static step_function function_of(const session *s, lth_stage stage, const char *
 {
     const lth_model *m = s->model_table;
     switch (stage) {
-    case LTH_STAGE_VALIDATE: *hook = "validation_step"; return m->validation_step;
-    case LTH_STAGE_TEST: *hook = "test_step"; return m->test_step;
-    case LTH_STAGE_PREDICT: *hook = m->predict_step ? "predict_step" : "forward"; return m->predict_step ? m->predict_step : m->forward;
-    default: *hook = "training_step"; return m->training_step;
+    case LTH_STAGE_VALIDATE:
+        *hook = "validation_step";
+        return m->validation_step;
+    case LTH_STAGE_TEST:
+        *hook = "test_step";
+        return m->test_step;
+    case LTH_STAGE_PREDICT:
+        *hook = m->predict_step ? "predict_step" : "forward";
+        return m->predict_step ? m->predict_step : m->forward;
+    default:
+        *hook = "training_step";
+        return m->training_step;
     }
 }
 
@@ -216,8 +223,8 @@ lth_status step_evaluate(session *s, lth_stage stage, bool record_only, uint64_t
     if (slot && trace->api->status(trace) == LTH_OK) {
         const lth_shape *shape = lth_shape_of(x);
         if (lth_is_none(x) || shape->rank < 1 || shape->dim[0] != s->running.batch->size)
-            return drop(s, error_set(e, LTH_INVALID, "[model] %s of '%s' must return a tensor with the batch of %lld as axis 0", hook,
-                                     s->model->known->id, (long long)s->running.batch->size));
+            return drop(s, error_set(e, LTH_INVALID, "[model] %s of '%s' must return a tensor with the batch of %lld as axis 0",
+                                     hook, s->model->known->id, (long long)s->running.batch->size));
         *slot = engine_output(s->engine, x, LTH_HERE);
     }
     uint64_t ran;

@@ -20,7 +20,7 @@ static lth_tensor api_input(lth_step *step, const char *name, const char *file, 
     const lth_attr_dtype wanted = { of(step)->limits.floating, 0 };
     if (!lth_dtype_is_float(lth_dtype_of(x)) || lth_dtype_of(x) == wanted.dtype)
         return x;
-    return x.trace->api->emit(x.trace, LTH_OP_CAST, &x, 1, &wanted, sizeof wanted, file, line);
+    return lth_op1_(LTH_OP_CAST, x, &wanted, sizeof wanted, file, line);
 }
 
 /* ---- Logging ---- */
@@ -50,7 +50,8 @@ static void api_log(lth_step *step, const char *name, const lth_log_args *given)
     const lth_shape *shape = lth_shape_of(args.value);
     if (!args.value.trace || shape->rank != 0) {
         char text[200];
-        snprintf(text, sizeof text, "'%.80s' is logged with a tensor of %d axes: take its mean or sum first", name ? name : "", (int)shape->rank);
+        snprintf(text, sizeof text, "'%.80s' is logged with a tensor of %d axes: take its mean or sum first", name ? name : "",
+                 (int)shape->rank);
         fail(s, args.file, args.line, args.value.trace ? text : "lth_log was given a tensor that was never made");
         return;
     }
@@ -64,7 +65,8 @@ static void api_log(lth_step *step, const char *name, const lth_log_args *given)
     log.weight = (double)(args.batch_size > 0 ? args.batch_size : s->running.batch->size);
     if (args.reduce > LTH_REDUCE_LAST || (!log.on_step && !log.on_epoch)) {
         fail(s, args.file, args.line,
-             args.reduce > LTH_REDUCE_LAST ? "lth_log: unknown reduction" : "lth_log: on_step and on_epoch are both off: nothing would be logged");
+             args.reduce > LTH_REDUCE_LAST ? "lth_log: unknown reduction"
+                                           : "lth_log: on_step and on_epoch are both off: nothing would be logged");
         return;
     }
     error e = { 0 };
@@ -91,7 +93,8 @@ static bool manual(session *s, uint32_t optimizer, const char *what, const char 
     if (s->step.loop != METRICS_TRAIN || !s->model_table->manual_optimization)
         snprintf(text, sizeof text, "%s belongs into the training_step of a model with .manual_optimization = 1", what);
     else if (optimizer >= s->optimizers.count)
-        snprintf(text, sizeof text, "%s: there is no optimizer %u; the model has %u", what, (unsigned)optimizer, (unsigned)s->optimizers.count);
+        snprintf(text, sizeof text, "%s: there is no optimizer %u; the model has %u", what, (unsigned)optimizer,
+                 (unsigned)s->optimizers.count);
     else
         return s->step.trace->api->status(s->step.trace) == LTH_OK && s->step.error.status == LTH_OK;
     fail(s, file, line, text);
@@ -143,7 +146,8 @@ static void api_minimize(lth_step *step, uint32_t optimizer, lth_tensor loss, co
         update(s, optimizer, gradients, count, file, line);
 }
 
-static void api_update(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line)
+static void api_update(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file,
+                       uint32_t line)
 {
     session *s = of(step);
     if (!manual(s, optimizer, "an update", file, line))

@@ -59,10 +59,10 @@ typedef struct log_place {
     bool step, allowed;
 } log_place;
 static const log_place log_places[] = {
-    { "on_train_batch", true, true },      { "on_before_", true, true },      { "on_after_backward", true, true },
-    { "on_validation_batch", false, true }, { "on_test_batch", false, true },  { "on_train_start", false, true },
-    { "on_train_epoch", false, true },     { "on_validation_start", false, true }, { "on_validation_epoch", false, true },
-    { "on_test_start", false, true },      { "on_test_epoch", false, true },
+    { "on_train_batch", true, true },       { "on_before_", true, true },           { "on_after_backward", true, true },
+    { "on_validation_batch", false, true }, { "on_test_batch", false, true },       { "on_train_start", false, true },
+    { "on_train_epoch", false, true },      { "on_validation_start", false, true }, { "on_validation_epoch", false, true },
+    { "on_test_start", false, true },       { "on_test_epoch", false, true },
 };
 
 static const log_place *place_of(const char *hook)
@@ -76,9 +76,10 @@ static const log_place *place_of(const char *hook)
 static void api_log(lth_trainer *t, const char *name, double value, int32_t on_step, int32_t on_epoch, int32_t prog_bar)
 {
     session *s = of(t);
-    const log_place *place = place_of(s->step.hook);
+    const char *hook = s->step.hook ? s->step.hook : "a hook";
+    const log_place *place = place_of(hook);
     char where[160];
-    snprintf(where, sizeof where, "%s of [%s]", s->step.hook ? s->step.hook : "a hook", crash_crumb.section ? crash_crumb.section : "host");
+    snprintf(where, sizeof where, "%s of [%s]", hook, crash_crumb.section ? crash_crumb.section : "host");
     if (!place) {
         error_set(&s->step.error, LTH_INVALID, "'%s' cannot be logged here: no row follows", name ? name : "");
         return;
@@ -86,17 +87,24 @@ static void api_log(lth_trainer *t, const char *name, double value, int32_t on_s
     bool step = on_step ? on_step > 0 : place->step, epoch = on_epoch ? on_epoch > 0 : !place->step;
     if (!step && !epoch)
         return;
-    bool batch_hook = strstr(s->step.hook, "_batch") || place->step;
+    bool batch_hook = strstr(hook, "_batch") || place->step;
     if (step && !batch_hook) {
-        error_set(&s->step.error, LTH_INVALID, "'%s' is logged with on_step, but there is no step here: leave it out", name ? name : "");
+        error_set(&s->step.error, LTH_INVALID, "'%s' is logged with on_step, but there is no step here: leave it out",
+                  name ? name : "");
         return;
     }
-    metrics_log log = { .name = name, .place = where, .on_step = step, .on_epoch = epoch, .prog_bar = prog_bar > 0, .logger = true,
-                        .is_number = true, .number = value };
+    metrics_log log = { .name = name,
+                        .place = where,
+                        .on_step = step,
+                        .on_epoch = epoch,
+                        .prog_bar = prog_bar > 0,
+                        .logger = true,
+                        .is_number = true,
+                        .number = value };
     log.weight = batch_hook && s->running.batch ? (double)s->running.batch->size : 1;
-    metrics_loop loop = str_starts(s->step.hook, "on_validation") ? METRICS_VALIDATION
-                        : str_starts(s->step.hook, "on_test")     ? METRICS_TEST
-                                                                  : METRICS_TRAIN;
+    metrics_loop loop = str_starts(hook, "on_validation") ? METRICS_VALIDATION
+                        : str_starts(hook, "on_test")     ? METRICS_TEST
+                                                          : METRICS_TRAIN;
     metrics_add(&s->metrics, loop, &log, &s->step.error);
 }
 
@@ -117,8 +125,10 @@ static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t 
     if (!s->options.enable_checkpointing || s->sanity)
         return LTH_OK;
     if (!s->in_fit || !s->between_batches)
-        return report(s, error_set(&e, LTH_INVALID, "a checkpoint can be written during fit, between batches: not in %s",
-                                   s->step.hook ? s->step.hook : "this hook"), &e);
+        return report(s,
+                      error_set(&e, LTH_INVALID, "a checkpoint can be written during fit, between batches: not in %s",
+                                s->step.hook ? s->step.hook : "this hook"),
+                      &e);
     const char *hook = s->step.hook;
     component *caller = s->caller;
     crumb who = crash_crumb;
@@ -138,7 +148,8 @@ static lth_status api_remove_checkpoint(lth_trainer *t, const char *name)
     if (s->resumed_from && strcmp(name, s->resumed_from) == 0)
         return LTH_OK; /* kept: it is what this run began with */
     if (s->last_checkpoint && strcmp(name, s->last_checkpoint) == 0)
-        return report(s, error_set(&e, LTH_INVALID, "'%s' is the newest resume point: write another one before removing it", name), &e);
+        return report(
+            s, error_set(&e, LTH_INVALID, "'%s' is the newest resume point: write another one before removing it", name), &e);
     return report(s, checkpoint_remove(s->checkpoints, name, &e), &e);
 }
 
@@ -156,7 +167,7 @@ static void api_report_best(lth_trainer *t, const char *name, const char *monito
     char *best = str_dup(name), *of = str_dup(monitor);
     free(s->best.name);
     free(s->best.monitor);
-    s->best = (best_result){ best, of, score };
+    s->best = (best_result) { best, of, score };
     save_mark_best(s); /* a name that is yet to be written is marked then */
 }
 
@@ -171,7 +182,8 @@ static uint32_t api_optimizers(lth_trainer *t, const lth_optimizer_info **out)
     if (!s->optimizers_shown && s->optimizers.count > 0) {
         s->optimizers_shown = memory_new(s->optimizers.count * sizeof *s->optimizers_shown);
         for (uint32_t i = 0; i < s->optimizers.count; i++)
-            s->optimizers_shown[i] = (lth_optimizer_info){ s->optimizers.at[i].id, s->optimizers.at[i].name, s->optimizers.at[i].group_count, 0 };
+            s->optimizers_shown[i] =
+                (lth_optimizer_info) { s->optimizers.at[i].id, s->optimizers.at[i].name, s->optimizers.at[i].group_count, 0 };
     }
     *out = s->optimizers_shown;
     return s->optimizers.count;

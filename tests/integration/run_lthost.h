@@ -24,7 +24,7 @@ char *run_read(const char *name);
 
 /* lthost ARGUMENTS..., NULL at the end, with the tests' plugins and those of the build alone. */
 outcome run_lthost(const char *const *arguments);
-#define RUN(...) run_lthost((const char *const[]){ __VA_ARGS__, NULL })
+#define RUN(...) run_lthost((const char *const[]) { __VA_ARGS__, NULL })
 void outcome_free(outcome *o);
 
 /* The same, with `signal` sent once the file `when` is in the folder. */

@@ -14,18 +14,34 @@
 #include <unistd.h>
 
 static const char *const left_out[] = {
-    "M.configure_callbacks", "M.prepare_data", "M.optimizer_step", "M.optimizer_zero_grad", "M.backward",
-    "M.configure_gradient_clipping", "M.on_validation_model_", "M.on_test_model_", "M.on_predict_model_", "O.", "L.",
-    "D.train_dataloader", "D.val_dataloader", "D.test_dataloader", "D.predict_dataloader", "D.on_before_batch_transfer",
-    "D.transfer_batch_to_device", "D.on_after_batch_transfer",
+    "M.configure_callbacks",
+    "M.prepare_data",
+    "M.optimizer_step",
+    "M.optimizer_zero_grad",
+    "M.backward",
+    "M.configure_gradient_clipping",
+    "M.on_validation_model_",
+    "M.on_test_model_",
+    "M.on_predict_model_",
+    "O.",
+    "L.",
+    "D.train_dataloader",
+    "D.val_dataloader",
+    "D.test_dataloader",
+    "D.predict_dataloader",
+    "D.on_before_batch_transfer",
+    "D.transfer_batch_to_device",
+    "D.on_after_batch_transfer",
 };
 
-/* What lthost does otherwise, on purpose: behind the call `after`, Lightning's call `drop` does not come, or calls `insert` come. */
+/* What lthost does otherwise, on purpose: behind the call `after`, Lightning's call `drop` does not come, or calls `insert` come.
+ */
 typedef struct difference {
     const char *scenario, *after, *drop, *insert, *why;
 } difference;
 static const difference differences[] = {
-    { "fit: training_step raises", "D.on_exception", NULL, "D.teardown fit,C.teardown fit,M.teardown fit", "an error gets the full teardown" },
+    { "fit: training_step raises", "D.on_exception", NULL, "D.teardown fit,C.teardown fit,M.teardown fit",
+      "an error gets the full teardown" },
     { "fit: on_train_batch_start skips the rest of an epoch", "M.on_train_batch_start 2", "M.lr_scheduler_step", NULL,
       "a schedule counts optimizer steps, not skipped batches" },
     { "fit: early stopping and checkpoint, both monitor, validation in mid-epoch", "M.on_train_end", NULL,
@@ -84,7 +100,8 @@ static void golden_calls(const json_t *scenario, calls *out)
     size_t i;
     const json_t *item;
     const difference *d = difference_of(json_string_value(json_object_get(scenario, "name")));
-    json_array_foreach (json_object_get(scenario, "calls"), i, item) {
+    json_array_foreach(json_object_get(scenario, "calls"), i, item)
+    {
         const char *call = json_string_value(item);
         bool there = d && out->count > 0 && strcmp(out->at[out->count - 1], d->after) == 0;
         if (is_left_out(call) || (there && d->drop && strcmp(call, d->drop) == 0))
@@ -118,9 +135,8 @@ static void put_trainer(str *ini, const json_t *trainer, bool checkpoints)
     const char *key;
     json_t *value;
     str_append(ini, "[trainer]\naccelerator = reference\n");
-    json_object_foreach ((json_t *)trainer, key, value)
-        if (strcmp(key, "accelerator") != 0 && strcmp(key, "logger") != 0 && strcmp(key, "enable_checkpointing") != 0)
-            put_value(ini, key, value);
+    json_object_foreach((json_t *)trainer, key, value) if (strcmp(key, "accelerator") != 0 && strcmp(key, "logger") != 0 &&
+                                                           strcmp(key, "enable_checkpointing") != 0) put_value(ini, key, value);
     str_printf(ini, "enable_checkpointing = %s\n", checkpoints ? "true" : "false");
     if (!json_object_get(trainer, "num_sanity_val_steps"))
         str_append(ini, "num_sanity_val_steps = 0\n");
@@ -131,9 +147,8 @@ static void put_callback(str *ini, const char *name, const char *component, cons
     const char *key;
     json_t *value;
     str_printf(ini, "[callback.%s]\nuse = %s\n", name, component);
-    json_object_foreach ((json_t *)options, key, value)
-        if (strcmp(component, "watcher") != 0 || strcmp(key, "monitor") != 0)
-            put_value(ini, key, value);
+    json_object_foreach((json_t *)options, key, value) if (strcmp(component, "watcher") != 0 || strcmp(key, "monitor") != 0)
+        put_value(ini, key, value);
 }
 
 static void put_model(str *ini, const char *module)
@@ -142,7 +157,10 @@ static void put_model(str *ini, const char *module)
     str_printf(ini, "[model]\nuse = %s\nseveral = %s\n", manual ? "recorder_manual" : "recorder", manual ? "true" : "false");
     static const struct {
         const char *module, *option;
-    } at[] = { { "FailingModule", "fail_at = 1" }, { "StoppingModule", "stop_at = 1" }, { "SkippingModule", "skip_at = 2" }, { "NoLossModule", "no_loss_at = 1" } };
+    } at[] = { { "FailingModule", "fail_at = 1" },
+               { "StoppingModule", "stop_at = 1" },
+               { "SkippingModule", "skip_at = 2" },
+               { "NoLossModule", "no_loss_at = 1" } };
     for (size_t i = 0; i < sizeof at / sizeof *at; i++)
         if (strcmp(at[i].module, module) == 0)
             str_printf(ini, "%s\n", at[i].option);
@@ -155,8 +173,7 @@ static void put_rest(str *ini, const json_t *settings)
     json_t *value;
     put_model(ini, module);
     str_append(ini, "[data]\nuse = recorder_data\nbatch_size = 2\n");
-    json_object_foreach (json_object_get(settings, "batches"), key, value)
-        put_value(ini, key, value);
+    json_object_foreach(json_object_get(settings, "batches"), key, value) put_value(ini, key, value);
     str_append(ini, "[optimizer]\nuse = sgd\nlr = 0.1\n[optimizer.second]\nuse = sgd\nlr = 0.1\n");
     bool plateau = strcmp(module, "PlateauModule") == 0;
     if (plateau)
@@ -167,8 +184,9 @@ static void put_rest(str *ini, const json_t *settings)
         setenv("LTHOST_TEST_SCHEDULER", "1", 1);
     else
         unsetenv("LTHOST_TEST_SCHEDULER");
-    str_append(ini, "[callback.progress]\nenabled = false\n[callback.summary]\nenabled = false\n[callback.checkpoint]\nenabled = false\n"
-                    "[logger.csv]\nenabled = false\n");
+    str_append(
+        ini, "[callback.progress]\nenabled = false\n[callback.summary]\nenabled = false\n[callback.checkpoint]\nenabled = false\n"
+             "[logger.csv]\nenabled = false\n");
 }
 
 static void write_ini(const char *file, const json_t *settings, const json_t *trainer, const json_t *keeper)
@@ -197,8 +215,10 @@ static void find_kept(char out[300])
 
 static void run_scenario(const json_t *scenario, calls *out)
 {
-    const json_t *settings = json_object_get(scenario, "settings"), *first = json_object_get(settings, "resumes_from_the_checkpoint_of");
-    const char *stage = json_string_value(json_object_get(settings, "stage")), *name = json_string_value(json_object_get(scenario, "name"));
+    const json_t *settings = json_object_get(scenario, "settings"),
+                 *first = json_object_get(settings, "resumes_from_the_checkpoint_of");
+    const char *stage = json_string_value(json_object_get(settings, "stage")),
+               *name = json_string_value(json_object_get(scenario, "name"));
     char from[300] = "";
     if (first) {
         write_ini("first.ini", settings, json_object_get(first, "trainer"), json_object_get(first, "checkpoint"));
@@ -231,7 +251,8 @@ static void show_difference(const char *name, const calls *golden, const calls *
 {
     str text = { 0 };
     for (size_t i = at > 6 ? at - 6 : 0; i < at + 6; i++)
-        str_printf(&text, "\n  %3zu %-40s %s", i, i < golden->count ? golden->at[i] : "(end)", i < ours->count ? ours->at[i] : "(end)");
+        str_printf(&text, "\n  %3zu %-40s %s", i, i < golden->count ? golden->at[i] : "(end)",
+                   i < ours->count ? ours->at[i] : "(end)");
     cr_expect_fail("%s: call %zu differs (Lightning's, ours):%s", name, at, str_text(&text));
     str_free(&text);
 }
@@ -264,7 +285,6 @@ Test(hooks, come_in_the_order_of_lightning_in_every_recorded_run)
     error e = { 0 };
     cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/hooks.json", &root, &e), LTH_OK, "%s", e.text);
     cr_assert_eq(json_array_size(json_object_get(root, "scenarios")), 24);
-    json_array_foreach (json_object_get(root, "scenarios"), i, scenario)
-        compare(scenario);
+    json_array_foreach(json_object_get(root, "scenarios"), i, scenario) compare(scenario);
     json_decref(root);
 }

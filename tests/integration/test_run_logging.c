@@ -56,15 +56,18 @@ static void write_ini(const json_t *settings)
     json_t *value;
     str ini = { 0 };
     str_append(&ini, "[trainer]\naccelerator = reference\nenable_checkpointing = false\n");
-    json_object_foreach (json_object_get(settings, "trainer"), key, value) {
+    json_object_foreach(json_object_get(settings, "trainer"), key, value)
+    {
         char *text = json_dumps(value, JSON_ENCODE_ANY);
         str_printf(&ini, "%s = %s\n", key, text);
         free(text);
     }
-    str_printf(&ini, "[model]\nuse = numbers\n[data]\nuse = numbers_data\nshuffle = false\nbatch_size = %lld\ntrain = %lld\nval = %lld\n",
-               (long long)json_integer_value(json_object_get(settings, "batch_size")),
-               (long long)json_integer_value(json_object_get(settings, "train_rows")),
-               (long long)json_integer_value(json_object_get(settings, "val_rows")));
+    str_printf(
+        &ini,
+        "[model]\nuse = numbers\n[data]\nuse = numbers_data\nshuffle = false\nbatch_size = %lld\ntrain = %lld\nval = %lld\n",
+        (long long)json_integer_value(json_object_get(settings, "batch_size")),
+        (long long)json_integer_value(json_object_get(settings, "train_rows")),
+        (long long)json_integer_value(json_object_get(settings, "val_rows")));
     str_append(&ini, "[optimizer]\nuse = sgd\nlr = 0.1\n[logger.rows]\n[logger.csv]\nenabled = false\n[callback.shown]\n");
     run_write("run.ini", str_text(&ini));
     str_free(&ini);
@@ -79,10 +82,12 @@ static void compare_row(const char *name, size_t number, const json_t *golden, c
     long long step = -1, ours_epoch = -1;
     sscanf(ours, "%lld %lld", &step, &ours_epoch);
     if (epoch) {
-        cr_expect_eq(step, json_integer_value(json_object_get(golden, "step")) + fit, "%s: step of row %zu: %s", name, number, ours);
+        cr_expect_eq(step, json_integer_value(json_object_get(golden, "step")) + fit, "%s: step of row %zu: %s", name, number,
+                     ours);
         cr_expect_eq(ours_epoch, json_integer_value(epoch), "%s: epoch of row %zu: %s", name, number, ours);
     }
-    json_object_foreach ((json_t *)golden, key, value) {
+    json_object_foreach((json_t *)golden, key, value)
+    {
         if (strcmp(key, "epoch") == 0 || strcmp(key, "step") == 0)
             continue;
         columns++;
@@ -101,7 +106,8 @@ static void compare_metrics(const char *name, const json_t *golden, unsigned fla
     for (size_t i = 0; i < shown.count; i++)
         count += !flag || strtoul(strrchr(shown.at[i], ' '), NULL, 10) & flag;
     cr_expect_eq(count, json_object_size(golden), "%s: %zu metrics, flag %u", name, count, flag);
-    json_object_foreach ((json_t *)golden, key, value) {
+    json_object_foreach((json_t *)golden, key, value)
+    {
         double is = NAN;
         for (size_t i = 0; i < shown.count && isnan(is); i++)
             is = value_in(shown.at[i], key);
@@ -146,13 +152,12 @@ Test(logging, rows_and_metrics_are_those_of_lightning)
     size_t i;
     error e = { 0 };
     cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/logging.json", &root, &e), LTH_OK, "%s", e.text);
-    json_array_foreach (json_object_get(root, "cases"), i, item)
-        compare(item);
+    json_array_foreach(json_object_get(root, "cases"), i, item) compare(item);
     json_decref(root);
 }
 
-#define NUMBERS                                                                                                          \
-    "[trainer]\naccelerator = reference\nmax_epochs = 1\nlog_every_n_steps = 1\nenable_checkpointing = false\n"           \
+#define NUMBERS                                                                                                 \
+    "[trainer]\naccelerator = reference\nmax_epochs = 1\nlog_every_n_steps = 1\nenable_checkpointing = false\n" \
     "[data]\nuse = numbers_data\nbatch_size = 4\n[optimizer]\nuse = sgd\nlr = 0.1\n[logger.rows]\n[model]\nuse = numbers\n"
 
 Test(logging, one_name_with_other_switches_is_an_error_with_both_places)

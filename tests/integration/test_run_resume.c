@@ -15,15 +15,16 @@
 #define RUNS "runs/run/version_0/"
 
 /* Dropout, accumulation, a schedule, validation in mid-epoch, checkpoints in mid-epoch and in mid-window. */
-static const char run_ini[] = "[run]\nseed = 3\n"
-                              "[trainer]\naccelerator = reference\nmax_epochs = 3\naccumulate_grad_batches = 3\nlog_every_n_steps = 1\n"
-                              "val_check_interval = 0.5\nenable_progress_bar = false\n"
-                              "[model]\nuse = mlp\ndropout = 0.2\nhidden = 32\n"
-                              "[data]\nuse = digits\nbatch_size = 64\n"
-                              "[optimizer]\nuse = adamw\nlr = 3e-3\n"
-                              "[scheduler]\nuse = cosine\ninterval = step\n"
-                              "[callback.checkpoint]\nevery_n_train_steps = 5\n"
-                              "[callback.early_stopping]\nmonitor = val_loss\npatience = 4\n";
+static const char run_ini[] =
+    "[run]\nseed = 3\n"
+    "[trainer]\naccelerator = reference\nmax_epochs = 3\naccumulate_grad_batches = 3\nlog_every_n_steps = 1\n"
+    "val_check_interval = 0.5\nenable_progress_bar = false\n"
+    "[model]\nuse = mlp\ndropout = 0.2\nhidden = 32\n"
+    "[data]\nuse = digits\nbatch_size = 64\n"
+    "[optimizer]\nuse = adamw\nlr = 3e-3\n"
+    "[scheduler]\nuse = cosine\ninterval = step\n"
+    "[callback.checkpoint]\nevery_n_train_steps = 5\n"
+    "[callback.early_stopping]\nmonitor = val_loss\npatience = 4\n";
 
 TestSuite(resume, .init = run_begin, .fini = run_end);
 
@@ -72,8 +73,8 @@ Test(resume, a_killed_run_goes_on_to_the_bits_of_one_that_was_not)
 {
     run_write("run.ini", run_ini);
     result whole = uninterrupted();
-    static const char *const when[] = { RUNS "checkpoints/epoch=0-step=5", RUNS "checkpoints/epoch=1-step=10", RUNS "checkpoints/epoch=1-step=15",
-                                        RUNS "checkpoints/epoch=2-step=20" };
+    static const char *const when[] = { RUNS "checkpoints/epoch=0-step=5", RUNS "checkpoints/epoch=1-step=10",
+                                        RUNS "checkpoints/epoch=1-step=15", RUNS "checkpoints/epoch=2-step=20" };
     error e = { 0 };
     for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
         const char *const arguments[] = { "fit", "run.ini", NULL };
@@ -191,5 +192,6 @@ Test(resume, the_resolved_run_file_of_a_run_runs_again_and_resolves_to_itself)
     outcome_free(&o);
     cr_expect_str_eq(run_sha256(RUNS "run.ini", first), run_sha256("runs/run/version_1/run.ini", second));
     char a[65], b[65];
-    cr_expect_str_eq(run_sha256(RUNS "checkpoints/last/model.safetensors", a), run_sha256("runs/run/version_1/checkpoints/last/model.safetensors", b));
+    cr_expect_str_eq(run_sha256(RUNS "checkpoints/last/model.safetensors", a),
+                     run_sha256("runs/run/version_1/checkpoints/last/model.safetensors", b));
 }

@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DIGITS                                                                                                           \
-    "[trainer]\naccelerator = reference\nmax_epochs = 2\nenable_progress_bar = false\n"                                   \
-    "[data]\nuse = digits\nbatch_size = 64\ntest_fraction = 0.1\n[optimizer]\nuse = adamw\nlr = 3e-3\n"                   \
+#define DIGITS                                                                                          \
+    "[trainer]\naccelerator = reference\nmax_epochs = 2\nenable_progress_bar = false\n"                 \
+    "[data]\nuse = digits\nbatch_size = 64\ntest_fraction = 0.1\n[optimizer]\nuse = adamw\nlr = 3e-3\n" \
     "[callback.checkpoint]\nmonitor = val_loss\n[model]\nuse = mlp\nhidden = 32\n"
-#define RECORDER                                                                                                         \
-    "[trainer]\naccelerator = reference\nmax_epochs = 1\n[data]\nuse = recorder_data\nbatch_size = 2\n"                   \
+#define RECORDER                                                                                        \
+    "[trainer]\naccelerator = reference\nmax_epochs = 1\n[data]\nuse = recorder_data\nbatch_size = 2\n" \
     "[optimizer]\nuse = sgd\nlr = 0.1\n[model]\nuse = recorder\n"
 
 TestSuite(stages, .init = run_begin, .fini = run_end);
@@ -88,8 +88,8 @@ Test(stages, fast_dev_run_keeps_nothing)
 Test(stages, overfitting_a_few_batches_drives_their_loss_down)
 {
     run_write("run.ini", DIGITS);
-    outcome o = RUN("fit", "run.ini", "trainer.overfit_batches=1", "trainer.max_epochs=60", "model.dropout=0", "optimizer.lr=0.03",
-                    "trainer.enable_checkpointing=false", "--json");
+    outcome o = RUN("fit", "run.ini", "trainer.overfit_batches=1", "trainer.max_epochs=60", "model.dropout=0",
+                    "optimizer.lr=0.03", "trainer.enable_checkpointing=false", "--json");
     cr_assert_eq(o.status, 0, "%s", o.err);
     json_t *fit;
     error e = { 0 };
@@ -257,7 +257,9 @@ Test(stages, a_command_line_that_means_nothing_is_refused)
     run_write("run.ini", DIGITS);
     static const struct {
         const char *a, *b, *word;
-    } cases[] = { { "--profile", NULL, "--profile is not there yet" }, { "--ckpt", "best", "--ckpt is for validate" }, { "--resmue", NULL, "--resume" } };
+    } cases[] = { { "--profile", NULL, "--profile is not there yet" },
+                  { "--ckpt", "best", "--ckpt is for validate" },
+                  { "--resmue", NULL, "--resume" } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         outcome o = RUN("fit", "run.ini", cases[i].a, cases[i].b);
         cr_expect_eq(o.status, 2, "%s: %d", cases[i].a, o.status);

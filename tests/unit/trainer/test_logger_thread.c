@@ -89,8 +89,15 @@ static lth_status close_(void *self, lth_run_status status)
     return LTH_OK;
 }
 
-static const lth_logger table = { .struct_size = sizeof table, .id = "fake", .open = open_, .log_metrics = log_metrics,
-                                  .log_record = log_record, .rewind = rewind_, .flush = flush, .checkpoint = checkpoint, .close = close_ };
+static const lth_logger table = { .struct_size = sizeof table,
+                                  .id = "fake",
+                                  .open = open_,
+                                  .log_metrics = log_metrics,
+                                  .log_record = log_record,
+                                  .rewind = rewind_,
+                                  .flush = flush,
+                                  .checkpoint = checkpoint,
+                                  .close = close_ };
 
 static void explain(void *owner, const char *hook, lth_status status, error *e)
 {
@@ -111,13 +118,13 @@ static logger_thread *thread;
 static lth_status start(int64_t resumed_step, error *e)
 {
     const logger_args args = { &table, &f, "logger.fake", "fake", explain, warn, NULL };
-    info = (lth_run_info){ .struct_size = sizeof info, .resumed_step = resumed_step };
+    info = (lth_run_info) { .struct_size = sizeof info, .resumed_step = resumed_step };
     return logger_thread_start(&args, &info, &thread, e);
 }
 
 static void begin(void)
 {
-    f = (fake){ .fail_at = -1 };
+    f = (fake) { .fail_at = -1 };
     pthread_mutex_init(&f.gate, NULL);
     warned[0] = explained[0] = '\0';
 }
@@ -128,7 +135,7 @@ static void row(int64_t step)
 {
     const char *names[] = { "x" };
     double values[] = { (double)step };
-    logger_thread_row(thread, &(lth_metrics_row){ sizeof(lth_metrics_row), 1, step, 0, step, 0, names, values });
+    logger_thread_row(thread, &(lth_metrics_row) { sizeof(lth_metrics_row), 1, step, 0, step, 0, names, values });
 }
 
 Test(logger_thread, rows_arrive_in_order_and_are_flushed_before_the_close)
@@ -210,8 +217,12 @@ Test(logger_thread, a_record_is_copied)
     cr_assert_eq(start(-1, &e), LTH_OK);
     pthread_mutex_lock(&f.gate);
     row(1); /* blocks the thread, so that the record is looked at later */
-    logger_thread_record(thread, &(lth_record){ .struct_size = sizeof(lth_record), .kind = LTH_RECORD_HISTOGRAM, .name = name,
-                                                .counts = counts, .edges = edges, .bin_count = 3 });
+    logger_thread_record(thread, &(lth_record) { .struct_size = sizeof(lth_record),
+                                                 .kind = LTH_RECORD_HISTOGRAM,
+                                                 .name = name,
+                                                 .counts = counts,
+                                                 .edges = edges,
+                                                 .bin_count = 3 });
     memset(name, 'x', sizeof name - 1);
     memset(counts, 0, sizeof counts);
     pthread_mutex_unlock(&f.gate);

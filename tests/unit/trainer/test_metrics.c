@@ -59,7 +59,8 @@ static lth_status add(const char *name, bool step, bool epoch, lth_reduce_fx red
 }
 
 /* A training step that logs `name` as slot 0 of its ticket. */
-static void step(uint64_t ticket, const char *name, bool on_step, bool on_epoch, lth_reduce_fx reduce, double weight, double value)
+static void step(uint64_t ticket, const char *name, bool on_step, bool on_epoch, lth_reduce_fx reduce, double weight,
+                 double value)
 {
     outputs[ticket][0] = value;
     metrics_step_begin(&m, METRICS_TRAIN, 0, (int64_t)ticket);
@@ -104,7 +105,7 @@ Test(metrics, an_epoch_reduces_by_weighted_mean_sum_min_max_or_last)
         double value = 0;
         for (uint64_t i = 0; i < 3; i++)
             step(i + 1, "x", false, true, reduce, weights[i], values[i]);
-        metrics_epoch_end(&m, METRICS_TRAIN, &(lth_metrics_row){ .step = 3, .epoch = 0 });
+        metrics_epoch_end(&m, METRICS_TRAIN, &(lth_metrics_row) { .step = 3, .epoch = 0 });
         cr_expect(metrics_find(&m, "x", &value));
         cr_expect_eq(value, expected[reduce], "reduction %u gives %g", reduce, value);
     }
@@ -125,7 +126,7 @@ Test(metrics, both_step_and_epoch_fork_the_name)
     double value = 0;
     step(1, "loss", true, true, 0, 1, 4);
     step(2, "loss", true, true, 0, 3, 8);
-    metrics_epoch_end(&m, METRICS_TRAIN, &(lth_metrics_row){ .step = 2, .epoch = 0 });
+    metrics_epoch_end(&m, METRICS_TRAIN, &(lth_metrics_row) { .step = 2, .epoch = 0 });
     cr_expect_str_eq(rows, "1/0 loss_step=4\n2/0 loss_step=8\n2/0 loss_epoch=7\n");
     cr_expect(metrics_find(&m, "loss", &value) && value == 7);
     cr_expect(metrics_find(&m, "loss_step", &value) && value == 8);
@@ -214,7 +215,8 @@ Test(metrics, an_epoch_goes_on_after_a_checkpoint_with_every_bit)
 
 Test(metrics, damaged_state_is_refused)
 {
-    static const char *const damaged[] = { "{\"train\": [{}]}", "{\"train\": [{\"name\": \"x\", \"count\": 1, \"on_step\": true}]}",
+    static const char *const damaged[] = { "{\"train\": [{}]}",
+                                           "{\"train\": [{\"name\": \"x\", \"count\": 1, \"on_step\": true}]}",
                                            "{\"callback_metrics\": [{\"name\": \"x\"}]}", "{\"callback_metrics\": [3]}" };
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         json_t *from = json_loads(damaged[i], 0, NULL);

@@ -41,9 +41,18 @@ Test(options, durations_are_days_hours_minutes_and_seconds)
     static const struct {
         const char *text;
         double seconds;
-    } cases[] = { { "00:00:00:01", 1 },   { "00:00:02:00", 120 },     { "00:03:00:00", 10800 }, { "2:00:00:00", 172800 },
-                  { "1:2:3:4", 93784 },   { "00:00:01", -1 },         { "", -1 },               { "1:2:3:4:5", -1 },
-                  { "1:2:3:x", -1 },      { "-1:0:0:0", -1 },         { "1.5:0:0:0", -1 },      { " 1:0:0:0", -1 } };
+    } cases[] = { { "00:00:00:01", 1 },
+                  { "00:00:02:00", 120 },
+                  { "00:03:00:00", 10800 },
+                  { "2:00:00:00", 172800 },
+                  { "1:2:3:4", 93784 },
+                  { "00:00:01", -1 },
+                  { "", -1 },
+                  { "1:2:3:4:5", -1 },
+                  { "1:2:3:x", -1 },
+                  { "-1:0:0:0", -1 },
+                  { "1.5:0:0:0", -1 },
+                  { " 1:0:0:0", -1 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         double is = options_duration(cases[i].text);
         cr_expect(cases[i].seconds < 0 ? is < 0 : is == cases[i].seconds, "'%s' is %g", cases[i].text, is);
@@ -56,9 +65,10 @@ Test(options, a_limit_is_a_fraction_with_a_point_and_a_count_without)
         const char *text;
         double value;
         bool is_fraction, right;
-    } cases[] = { { "1.0", 1, true, true },  { "1", 1, false, true },   { "0.25", 0.25, true, true }, { "10", 10, false, true },
-                  { "0", 0, false, true },   { "1e-1", 0.1, true, true }, { "1.5", 0, true, false },  { "-1", 0, false, false },
-                  { "all", 0, false, false }, { "0x10", 0, false, false }, { "inf", 0, false, false }, { "1 2", 0, false, false } };
+    } cases[] = { { "1.0", 1, true, true },    { "1", 1, false, true },    { "0.25", 0.25, true, true },
+                  { "10", 10, false, true },   { "0", 0, false, true },    { "1e-1", 0.1, true, true },
+                  { "1.5", 0, true, false },   { "-1", 0, false, false },  { "all", 0, false, false },
+                  { "0x10", 0, false, false }, { "inf", 0, false, false }, { "1 2", 0, false, false } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char lines[80];
         snprintf(lines, sizeof lines, "limit_train_batches = %s\nmax_epochs = 1\n", cases[i].text);
@@ -79,7 +89,10 @@ Test(options, the_validation_interval_is_batches_a_fraction_or_a_time)
         const char *text;
         interval_kind kind;
         double value;
-    } cases[] = { { "1.0", INTERVAL_FRACTION, 1 }, { "0.25", INTERVAL_FRACTION, 0.25 }, { "100", INTERVAL_BATCHES, 100 }, { "00:00:10:00", INTERVAL_SECONDS, 600 } };
+    } cases[] = { { "1.0", INTERVAL_FRACTION, 1 },
+                  { "0.25", INTERVAL_FRACTION, 0.25 },
+                  { "100", INTERVAL_BATCHES, 100 },
+                  { "00:00:10:00", INTERVAL_SECONDS, 600 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char lines[80];
         snprintf(lines, sizeof lines, "val_check_interval = %s\nmax_epochs = 1\n", cases[i].text);
@@ -116,8 +129,10 @@ Test(options, precisions_that_are_not_there_yet_are_told_from_those_that_never_a
     static const struct {
         const char *text, *word;
         lth_dtype floating;
-    } cases[] = { { "32-true", NULL, LTH_F32 }, { "32", NULL, LTH_F32 }, { "64-true", NULL, LTH_F64 }, { "64", NULL, LTH_F64 },
-                  { "bf16-mixed", "not there yet", 0 }, { "16", "not there yet", 0 }, { "fp32", "no precision", 0 } };
+    } cases[] = { { "32-true", NULL, LTH_F32 },         { "32", NULL, LTH_F32 },
+                  { "64-true", NULL, LTH_F64 },         { "64", NULL, LTH_F64 },
+                  { "bf16-mixed", "not there yet", 0 }, { "16", "not there yet", 0 },
+                  { "fp32", "no precision", 0 } };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char lines[80];
         snprintf(lines, sizeof lines, "precision = %s\nmax_epochs = 1\n", cases[i].text);
@@ -146,7 +161,9 @@ Test(options, fast_dev_run_bounds_every_stage_and_keeps_nothing)
 
 Test(options, keys_of_lightning_that_mean_nothing_here_say_what_does)
 {
-    static const char *const keys[][2] = { { "logger", "[logger.csv]" }, { "callbacks", "[callback." }, { "profiler", "yet" }, { "default_root_dir", "[run]" } };
+    static const char *const keys[][2] = {
+        { "logger", "[logger.csv]" }, { "callbacks", "[callback." }, { "profiler", "yet" }, { "default_root_dir", "[run]" }
+    };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         char lines[80];
         snprintf(lines, sizeof lines, "%s = true\nmax_epochs = 1\n", keys[i][0]);
