@@ -1,34 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gemm_small.h: the small product for the type T.
  *
- * B is packed into rows of whole vectors, then each row of C is a sum of A's elements times B's rows, LANES wide. The order
- * of the sum over k is that of k. */
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb, bool transpose_b,
-                       T *c)
+ * A row of C is a sum of A's elements times B's rows, LANES wide, and four rows are made at once. B is packed into rows of
+ * whole vectors first, unless it lies so. The order of the sum over k is that of k. */
+
+static void NAME(keep)(const T *sum, T *c, int64_t n)
 {
-    _Alignas(64) T packed[4096];
-    int64_t width = (n + LANES - 1) / LANES * LANES, step = transpose_a ? lda : 1, row = transpose_a ? 1 : lda;
-    for (int64_t i = 0; i < k; i++) {
-        T *to = packed + i * width;
+    if (n >= LANES)
+        memcpy(c, sum, LANES * sizeof *c);
+    else
+        for (int64_t v = 0; v < n; v++)
+            c[v] = sum[v];
+}
+
+/* A block of C at `c`, of which n columns exist: four rows, and one. */
+static void NAME(four)(int64_t k, const T *a, int64_t row, int64_t step, const T *b, int64_t ldb, T *c, int64_t ldc, int64_t n)
+{
+    T s0[LANES] = { 0 }, s1[LANES] = { 0 }, s2[LANES] = { 0 }, s3[LANES] = { 0 };
+    for (int64_t l = 0; l < k; l++, a += step, b += ldb) {
+        T x0 = a[0], x1 = a[row], x2 = a[2 * row], x3 = a[3 * row];
+        for (int v = 0; v < LANES; v++) {
+            s0[v] = FMA(x0, b[v], s0[v]);
+            s1[v] = FMA(x1, b[v], s1[v]);
+            s2[v] = FMA(x2, b[v], s2[v]);
+            s3[v] = FMA(x3, b[v], s3[v]);
+        }
+    }
+    NAME(keep)(s0, c, n);
+    NAME(keep)(s1, c + ldc, n);
+    NAME(keep)(s2, c + 2 * ldc, n);
+    NAME(keep)(s3, c + 3 * ldc, n);
+}
+
+static void NAME(one)(int64_t k, const T *a, int64_t step, const T *b, int64_t ldb, T *c, int64_t n)
+{
+    T sum[LANES] = { 0 };
+    for (int64_t l = 0; l < k; l++, a += step, b += ldb)
+        for (int v = 0; v < LANES; v++)
+            sum[v] = FMA(*a, b[v], sum[v]);
+    NAME(keep)(sum, c, n);
+}
+
+static void NAME(pack)(T *to, int64_t width, const T *b, int64_t ldb, bool transpose_b, int64_t k, int64_t n)
+{
+    for (int64_t i = 0; i < k; i++, to += width) {
         for (int64_t j = 0; j < n; j++)
             to[j] = transpose_b ? b[j * ldb + i] : b[i * ldb + j];
         for (int64_t j = n; j < width; j++)
             to[j] = 0;
     }
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < width; j += LANES) {
-            T sum[LANES] = { 0 };
-            for (int64_t l = 0; l < k; l++) {
-                T x = a[i * row + l * step];
-                const T *y = packed + l * width + j;
-                for (int v = 0; v < LANES; v++)
-                    sum[v] = FMA(x, y[v], sum[v]);
-            }
-            int64_t wide = n - j < LANES ? n - j : LANES;
-            if (wide == LANES)
-                memcpy(c + i * n + j, sum, sizeof sum);
-            else
-                for (int64_t v = 0; v < wide; v++)
-                    c[i * n + j + v] = sum[v];
-        }
+}
+
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb, bool transpose_b,
+                       T *c)
+{
+    _Alignas(64) T packed[4096];
+    int64_t width = (n + LANES - 1) / LANES * LANES, step = transpose_a ? lda : 1, row = transpose_a ? 1 : lda, i = 0;
+    if (transpose_b || n != width) {
+        NAME(pack)(packed, width, b, ldb, transpose_b, k, n);
+        b = packed;
+        ldb = width;
+    }
+    for (; i + 4 <= m; i += 4)
+        for (int64_t j = 0; j < width; j += LANES)
+            NAME(four)(k, a + i * row, row, step, b + j, ldb, c + i * n + j, n, n - j);
+    for (; i < m; i++)
+        for (int64_t j = 0; j < width; j += LANES)
+            NAME(one)(k, a + i * row, step, b + j, ldb, c + i * n + j, n - j);
 }

@@ -11,6 +11,7 @@
 #include <lthost/accel/plain/walk.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STRETCH = 256 }; /* elements */
 

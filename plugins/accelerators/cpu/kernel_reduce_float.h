@@ -32,7 +32,7 @@ static void NAME(rows)(void *context, int32_t thread, int32_t threads)
 /* A stretch of at most STRETCH elements of the result, made of `middle` stretches of the operand. */
 static void NAME(column)(const reduction *d, const T *x, T *y, int64_t n)
 {
-    double total[STRETCH] = { 0 };
+    double total[STRETCH];
     if (d->op == LTH_OP_MAX || d->op == LTH_OP_MIN) {
         for (int64_t i = 0; i < n; i++)
             y[i] = d->op == LTH_OP_MAX ? -INFINITY : INFINITY;
@@ -40,6 +40,7 @@ static void NAME(column)(const reduction *d, const T *x, T *y, int64_t n)
             (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
         return;
     }
+    memset(total, 0, (size_t)n * sizeof *total);
     for (int64_t m = 0; m < d->middle; m++)
         cpu_kernels()->KERNELS.add(total, x + plain_walk_at(&d->reduced, m), n);
     for (int64_t i = 0; i < n; i++)
