@@ -254,3 +254,26 @@ Test(accel_schedule, random_numbers_in_a_group_are_those_of_their_counter)
         cr_assert_eq(bench_get(&b, z, i), (double)(float)lth_random_normal(3, 11, 9, 2, i));
     }
 }
+
+Test(accel_schedule, memory_that_is_also_read_out_of_order_is_not_handed_on)
+{
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 70, 70), some(4900)), one = bench_scalar(&b, LTH_F64, 1);
+    uint32_t product = OP2A(&b, LTH_OP_MATMUL, x, x, lth_attr_matmul, 0, 0); /* dies in the group */
+    uint32_t turned = OP1A(&b, LTH_OP_PERMUTE, product, lth_attr_dims, 2, 0, { 1, 0 });
+    uint32_t out = bench_output(&b, OP2(&b, LTH_OP_ADD, OP2(&b, LTH_OP_SUB, product, turned), expanded(one, 70, 70)));
+    bench_go(&b, 0);
+    for (int i = 0; i < 70; i++)
+        for (int j = 0; j < 70; j++)
+            cr_assert_float_eq(bench_get(&b, out, i * 70 + j) + bench_get(&b, out, j * 70 + i), 2, 1e-12);
+}
+
+Test(accel_schedule, a_test_of_one_number_is_there_before_it_is_read)
+{
+    uint32_t fine = OP1(&b, LTH_OP_ALL_FINITE, OP1(&b, LTH_OP_LOG, bench_scalar(&b, LTH_F32, -1)));
+    uint32_t out = bench_output(&b, OP1(&b, LTH_OP_NOT, fine));
+    bench_go(&b, 0);
+    cr_assert_eq(bench_get(&b, out, 0), 1);
+    b.scalars[0] = 1;
+    cr_assert_eq(bench_run(&b), LTH_OK);
+    cr_assert_eq(bench_get(&b, out, 0), 0);
+}
