@@ -35,11 +35,16 @@ static lth_status check_bound(const accel_schedule *s, const lth_bindings *b, lt
 static double element(lth_dtype t, const void *data, int64_t i)
 {
     switch (t) {
-    case LTH_F32: return ((const float *)data)[i];
-    case LTH_F64: return ((const double *)data)[i];
-    case LTH_BF16: return tile_of_bf16(((const uint16_t *)data)[i]);
-    case LTH_F16: return tile_of_f16(((const uint16_t *)data)[i]);
-    default: return 0;
+    case LTH_F32:
+        return ((const float *)data)[i];
+    case LTH_F64:
+        return ((const double *)data)[i];
+    case LTH_BF16:
+        return tile_of_bf16(((const uint16_t *)data)[i]);
+    case LTH_F16:
+        return tile_of_f16(((const uint16_t *)data)[i]);
+    default:
+        return 0;
     }
 }
 
@@ -59,7 +64,10 @@ static lth_status check_values(accel_schedule *s, uint32_t node, const void *con
                 continue;
             if (isnan(x) || !given) {
                 char text[80];
-                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i,
+                         isnan(x) ? "nan"
+                         : x > 0  ? "inf"
+                                  : "-inf");
                 return fail(result, node, text);
             }
             s->infinite[n->first_value + r] = true;
@@ -108,7 +116,8 @@ static lth_status check_launch(accel_schedule *s, const accel_launch *l, void *b
 
 /* ---- Launches ---- */
 
-static lth_status run_node(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k, lth_run_result *result)
+static lth_status run_node(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k,
+                           lth_run_result *result)
 {
     const accel_launch *l = &s->launches[launch];
     char message[sizeof result->message] = "";
@@ -117,8 +126,15 @@ static lth_status run_node(accel_schedule *s, uint32_t launch, void *block, cons
         in[i] = accel_place_at(&s->operands[l->first_operand + i].place, b, block);
     for (uint32_t i = 0; i < l->result_count; i++)
         out[i] = accel_place_at(&s->operands[l->first_result + i].place, b, block);
-    accel_call call = { s,   launch,  lth_graph_node(s->graph, l->node), (const void *const *)in, out, &s->operands[l->first_operand],
-                        accel_place_at(&l->workspace, b, block), b, message };
+    accel_call call = { s,
+                        launch,
+                        lth_graph_node(s->graph, l->node),
+                        (const void *const *)in,
+                        out,
+                        &s->operands[l->first_operand],
+                        accel_place_at(&l->workspace, b, block),
+                        b,
+                        message };
     return k->node(k->context, &call) ? LTH_OK : fail(result, l->node, message);
 }
 

@@ -12,7 +12,8 @@ enum { MOST_WEIGHT = ACCEL_TILE_SLOTS * 2 / 3 - 1 };
 bool accel_tile_supports(uint32_t op, lth_dtype dtype)
 {
     const accel_op *info = accel_op_find(op);
-    bool number = dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_I64 || dtype == LTH_I32 || dtype == LTH_U8 || dtype == LTH_I8;
+    bool number =
+        dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_I64 || dtype == LTH_I32 || dtype == LTH_U8 || dtype == LTH_I8;
     bool real = dtype == LTH_F32 || dtype == LTH_F64;
     if (!info)
         return false;
@@ -21,16 +22,19 @@ bool accel_tile_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_INTEGER:
     case LTH_OP_CAST:
     case LTH_OP_STOP_GRADIENT:
-    case LTH_OP_WHERE: return lth_dtype_size(dtype) != 0;
+    case LTH_OP_WHERE:
+        return lth_dtype_size(dtype) != 0;
     case LTH_OP_NOT:
     case LTH_OP_AND:
-    case LTH_OP_OR: return dtype == LTH_BOOL;
+    case LTH_OP_OR:
+        return dtype == LTH_BOOL;
     case LTH_OP_EQ:
     case LTH_OP_NE:
     case LTH_OP_LT:
     case LTH_OP_LE:
     case LTH_OP_GT:
-    case LTH_OP_GE: return number || dtype == LTH_BOOL;
+    case LTH_OP_GE:
+        return number || dtype == LTH_BOOL;
     case LTH_OP_IOTA:
     case LTH_OP_NEG:
     case LTH_OP_ABS:
@@ -40,17 +44,21 @@ bool accel_tile_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_MUL:
     case LTH_OP_DIV:
     case LTH_OP_MAXIMUM:
-    case LTH_OP_MINIMUM: return number;
+    case LTH_OP_MINIMUM:
+        return number;
     case LTH_OP_UNIFORM:
-    case LTH_OP_NORMAL: return real;
+    case LTH_OP_NORMAL:
+        return real;
     case LTH_OP_RESHAPE:
     case LTH_OP_PERMUTE:
     case LTH_OP_EXPAND:
     case LTH_OP_SLICE:
     case LTH_OP_FLIP:
     case LTH_OP_CONCAT:
-    case LTH_OP_PAD: return lth_dtype_size(dtype) != 0;
-    default: return info->class == ACCEL_POINTWISE && real;
+    case LTH_OP_PAD:
+        return lth_dtype_size(dtype) != 0;
+    default:
+        return info->class == ACCEL_POINTWISE && real;
     }
 }
 
@@ -89,7 +97,8 @@ static uint32_t add_unit(accel_fusion *f, accel_unit_kind kind)
         }
         f->unit_capacity = capacity;
     }
-    f->units[f->unit_count] = (accel_unit){ .kind = kind, .open = kind == ACCEL_UNIT_GROUP, .node = ACCEL_NONE, .parent = f->unit_count };
+    f->units[f->unit_count] =
+        (accel_unit) { .kind = kind, .open = kind == ACCEL_UNIT_GROUP, .node = ACCEL_NONE, .parent = f->unit_count };
     return f->unit_count++;
 }
 
@@ -117,15 +126,9 @@ static void close_all(accel_fusion *f)
 
 /* ---- Values ---- */
 
-static int64_t count_of(const accel_fusion *f, uint32_t v)
-{
-    return lth_shape_count(&lth_graph_value(f->graph, v)->shape);
-}
+static int64_t count_of(const accel_fusion *f, uint32_t v) { return lth_shape_count(&lth_graph_value(f->graph, v)->shape); }
 
-static const lth_shape *shape_of(const accel_fusion *f, uint32_t v)
-{
-    return &lth_graph_value(f->graph, v)->shape;
-}
+static const lth_shape *shape_of(const accel_fusion *f, uint32_t v) { return &lth_graph_value(f->graph, v)->shape; }
 
 static void own(accel_fusion *f, uint32_t v, uint32_t unit)
 {
@@ -176,8 +179,8 @@ accel_seen accel_fusion_seen(const accel_fusion *f, uint32_t v, uint32_t reader)
     uint32_t maker = f->values[v].unit, root = f->values[v].root;
     const accel_unit *u = reader == ACCEL_NONE ? NULL : &f->units[reader];
     if (maker != ACCEL_NONE && (!u || (u->kind == ACCEL_UNIT_NODE && f->units[maker].position < u->position)))
-        return (accel_seen){ v, false, accel_view_dense(shape_of(f, v)) };
-    return (accel_seen){ root, f->values[root].bound, f->values[v].view };
+        return (accel_seen) { v, false, accel_view_dense(shape_of(f, v)) };
+    return (accel_seen) { root, f->values[root].bound, f->values[v].view };
 }
 
 /* ---- Nodes ---- */
@@ -299,7 +302,8 @@ static void add_pad(accel_fusion *f, uint32_t node)
     const lth_node *n = lth_graph_node(f->graph, node);
     const lth_attr_pad *a = lth_node_attributes(f->graph, n);
     uint32_t x = lth_node_operand(f->graph, n, 0), filler = lth_node_operand(f->graph, n, 1), y = n->first_value;
-    accel_view whole = accel_view_dense(shape_of(f, y)), part = accel_view_part(shape_of(f, y), shape_of(f, x), a->low), repeated = whole;
+    accel_view whole = accel_view_dense(shape_of(f, y)), part = accel_view_part(shape_of(f, y), shape_of(f, x), a->low),
+               repeated = whole;
     own(f, y, ACCEL_NONE);
     repeated.offset = f->values[filler].view.offset;
     memset(repeated.stride, 0, sizeof repeated.stride);
@@ -313,7 +317,8 @@ static bool is_total(const lth_graph *g, const lth_node *n)
     if (n->op != LTH_OP_SUM && n->op != LTH_OP_MEAN && n->op != LTH_OP_ALL_FINITE)
         return false;
     lth_dtype t = lth_node_operand_shape(g, n, 0)->dtype;
-    return (t == LTH_F32 || t == LTH_F64) && lth_shape_count(lth_node_shape(g, n, 0)) == 1 && lth_shape_count(lth_node_operand_shape(g, n, 0)) > 0;
+    return (t == LTH_F32 || t == LTH_F64) && lth_shape_count(lth_node_shape(g, n, 0)) == 1 &&
+           lth_shape_count(lth_node_operand_shape(g, n, 0)) > 0;
 }
 
 static bool sums_one_element(const lth_graph *g, const lth_node *n)
@@ -332,17 +337,28 @@ static void visit(accel_fusion *f, uint32_t node)
     case LTH_OP_EXPAND:
     case LTH_OP_SLICE:
     case LTH_OP_FLIP:
-    case LTH_OP_STOP_GRADIENT: add_view(f, node); break;
-    case LTH_OP_CONCAT: add_concat(f, node); break;
-    case LTH_OP_PAD: add_pad(f, node); break;
+    case LTH_OP_STOP_GRADIENT:
+        add_view(f, node);
+        break;
+    case LTH_OP_CONCAT:
+        add_concat(f, node);
+        break;
+    case LTH_OP_PAD:
+        add_pad(f, node);
+        break;
     case LTH_OP_SCALAR:
     case LTH_OP_INTEGER:
     case LTH_OP_INPUT:
-    case LTH_OP_STATE: break;
+    case LTH_OP_STATE:
+        break;
     case LTH_OP_IOTA:
     case LTH_OP_UNIFORM:
-    case LTH_OP_NORMAL: add_member(f, node, count_of(f, n->first_value), false); break;
-    case LTH_OP_ASSERT: add_node(f, node); break;
+    case LTH_OP_NORMAL:
+        add_member(f, node, count_of(f, n->first_value), false);
+        break;
+    case LTH_OP_ASSERT:
+        add_node(f, node);
+        break;
     default:
         if (op->class == ACCEL_EFFECT)
             break;
@@ -392,7 +408,8 @@ static void visit_numbers(accel_fusion *f, uint8_t *done)
     const lth_graph *g = f->graph;
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
-        bool ready = accel_op_find(n->op)->class == ACCEL_POINTWISE && n->operand_count && !f->late[i] && count_of(f, n->first_value) == 1;
+        bool ready =
+            accel_op_find(n->op)->class == ACCEL_POINTWISE && n->operand_count && !f->late[i] && count_of(f, n->first_value) == 1;
         for (uint32_t k = 0; k < n->operand_count; k++)
             ready &= done[lth_graph_value(g, lth_node_operand(g, n, k))->node];
         done[i] = ready || n->op == LTH_OP_SCALAR || n->op == LTH_OP_INTEGER || n->op == LTH_OP_STATE;
@@ -411,7 +428,8 @@ static void prepare_effects(accel_fusion *f)
             continue;
         uint32_t v = lth_node_operand(g, n, 0), root = f->values[v].root;
         bool late = f->late[lth_graph_value(g, v)->node];
-        if (!late && (f->values[root].scalar || !accel_view_is_dense(&f->values[v].view) || (n->op == LTH_OP_ASSIGN && f->values[root].bound)))
+        if (!late && (f->values[root].scalar || !accel_view_is_dense(&f->values[v].view) ||
+                      (n->op == LTH_OP_ASSIGN && f->values[root].bound)))
             materialize(f, v);
     }
 }
@@ -457,7 +475,7 @@ static void begin_values(accel_fusion *f)
 
 lth_status accel_fusion_plan(const lth_graph *g, const accel_fusion_options *options, accel_fusion *f)
 {
-    *f = (accel_fusion){ .graph = g, .options = *options };
+    *f = (accel_fusion) { .graph = g, .options = *options };
     f->values = calloc(g->value_count + 1, sizeof *f->values);
     f->unit_of = calloc(g->node_count + 1, sizeof *f->unit_of);
     f->members = calloc(g->node_count + 1, sizeof *f->members);

@@ -23,14 +23,14 @@ typedef enum accel_unit_kind { ACCEL_UNIT_GROUP, ACCEL_UNIT_NODE, ACCEL_UNIT_MOV
 typedef struct accel_unit {
     accel_unit_kind kind;
     bool open, commit;
-    uint32_t node;                          /* NODE */
-    uint32_t first_member, member_count;    /* GROUP: in fusion->members, in the graph's order */
-    int64_t count;                          /* GROUP: elements */
-    uint32_t weight;                        /* GROUP: an upper bound of its slots */
-    uint32_t parent;                        /* of a group that was merged into another; else itself */
-    uint32_t position;                      /* in fusion->order */
-    uint32_t from, to;                      /* MOVE: values */
-    accel_view from_view, to_view;          /* MOVE: on the memory of from's root, and on to's own */
+    uint32_t node;                       /* NODE */
+    uint32_t first_member, member_count; /* GROUP: in fusion->members, in the graph's order */
+    int64_t count;                       /* GROUP: elements */
+    uint32_t weight;                     /* GROUP: an upper bound of its slots */
+    uint32_t parent;                     /* of a group that was merged into another; else itself */
+    uint32_t position;                   /* in fusion->order */
+    uint32_t from, to;                   /* MOVE: values */
+    accel_view from_view, to_view;       /* MOVE: on the memory of from's root, and on to's own */
 } accel_unit;
 
 /* What is known of a value. */
@@ -54,14 +54,14 @@ typedef struct accel_fusion_options {
 typedef struct accel_fusion {
     const lth_graph *graph;
     accel_fusion_options options;
-    accel_value *values;   /* by value */
+    accel_value *values; /* by value */
     accel_unit *units;
-    uint32_t *unit_of;     /* by node: the unit that runs it, or ACCEL_NONE */
+    uint32_t *unit_of; /* by node: the unit that runs it, or ACCEL_NONE */
     uint32_t *members;
-    uint32_t *order;       /* units as they run; order[commit..] cannot fail */
+    uint32_t *order; /* units as they run; order[commit..] cannot fail */
     uint32_t unit_count, unit_capacity, order_count, commit;
-    uint8_t *late;         /* by node: runs in the commit phase */
-    bool failed;           /* out of memory */
+    uint8_t *late; /* by node: runs in the commit phase */
+    bool failed;   /* out of memory */
 } accel_fusion;
 
 /* Whether tile programs run the op on operands of this dtype. */

@@ -22,10 +22,7 @@ typedef struct work {
     uint32_t last_step;
 } work;
 
-static int64_t count_of(const work *w, uint32_t v)
-{
-    return lth_shape_count(&lth_graph_value(w->f->graph, v)->shape);
-}
+static int64_t count_of(const work *w, uint32_t v) { return lth_shape_count(&lth_graph_value(w->f->graph, v)->shape); }
 
 static const lth_node *maker_of(const work *w, uint32_t v)
 {
@@ -68,7 +65,7 @@ static void touch(work *w, uint32_t v, uint32_t step)
 {
     accel_buffer *b = &w->buffers[v];
     if (!w->stored[v])
-        *b = (accel_buffer){ accel_value_bytes(w->f->graph, v), step, step, 0 };
+        *b = (accel_buffer) { accel_value_bytes(w->f->graph, v), step, step, 0 };
     w->stored[v] = 1;
     b->first = step < b->first ? step : b->first;
     b->last = step > b->last ? step : b->last;
@@ -162,13 +159,10 @@ typedef struct slice {
 static slice slice_of(const work *w, const lth_node *n, uint32_t value)
 {
     const lth_attr_state *a = lth_node_attributes(w->f->graph, n);
-    return (slice){ a->arena, a->offset, a->offset + count_of(w, value) };
+    return (slice) { a->arena, a->offset, a->offset + count_of(w, value) };
 }
 
-static bool overlap(const slice *a, const slice *b)
-{
-    return a->arena == b->arena && a->first < b->end && b->first < a->end;
-}
+static bool overlap(const slice *a, const slice *b) { return a->arena == b->arena && a->first < b->end && b->first < a->end; }
 
 typedef struct hazard {
     slice target;
@@ -212,8 +206,8 @@ static void assign_in_place(work *w)
         if (n->op != LTH_OP_ASSIGN)
             continue;
         uint32_t v = lth_node_operand(f->graph, n, 0), root = f->values[v].root, unit = f->values[root].unit;
-        if (unit == ACCEL_NONE || !f->units[unit].commit || f->units[unit].kind != ACCEL_UNIT_GROUP || w->out->own[root].kind != ACCEL_PLACE_NONE ||
-            !accel_view_is_whole(&f->values[v].view, count_of(w, root)))
+        if (unit == ACCEL_NONE || !f->units[unit].commit || f->units[unit].kind != ACCEL_UNIT_GROUP ||
+            w->out->own[root].kind != ACCEL_PLACE_NONE || !accel_view_is_whole(&f->values[v].view, count_of(w, root)))
             continue;
         hazard h = { slice_of(w, n, v), unit, false };
         h.found = is_assigned_twice(w, i, &h.target);
@@ -221,7 +215,8 @@ static void assign_in_place(work *w)
             each_read(w, f->order[k], look_for_hazard, &h);
         if (h.found)
             continue;
-        w->out->own[root] = (accel_place){ ACCEL_PLACE_ARENA, h.target.arena, h.target.first * lth_dtype_size(lth_graph_value(f->graph, v)->shape.dtype) };
+        w->out->own[root] = (accel_place) { ACCEL_PLACE_ARENA, h.target.arena,
+                                            h.target.first * lth_dtype_size(lth_graph_value(f->graph, v)->shape.dtype) };
         w->out->in_place[i] = 1;
     }
 }
@@ -305,7 +300,7 @@ static void note_workspaces(work *w, const accel_schedule_options *o)
             bytes = o->workspace(o->context, f->graph, i);
         else if (n->value_count && f->values[n->first_value].total)
             bytes = accel_partials_bytes(f->units[unit].count);
-        w->buffers[f->graph->value_count + i] = (accel_buffer){ bytes, w->step_of[unit], w->step_of[unit], 0 };
+        w->buffers[f->graph->value_count + i] = (accel_buffer) { bytes, w->step_of[unit], w->step_of[unit], 0 };
     }
 }
 
@@ -314,7 +309,7 @@ static void take_offsets(work *w)
     const accel_fusion *f = w->f;
     for (uint32_t v = 0; v < f->graph->value_count; v++)
         if (w->stored[v] && w->out->own[v].kind == ACCEL_PLACE_NONE)
-            w->out->own[v] = (accel_place){ ACCEL_PLACE_BLOCK, 0, w->buffers[owner_of(w, v)].offset + w->within[v] };
+            w->out->own[v] = (accel_place) { ACCEL_PLACE_BLOCK, 0, w->buffers[owner_of(w, v)].offset + w->within[v] };
     for (uint32_t i = 0; i < f->graph->node_count; i++) {
         const accel_buffer *b = &w->buffers[f->graph->value_count + i];
         accel_place place = { ACCEL_PLACE_BLOCK, 0, b->offset };
@@ -346,13 +341,13 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
 {
     size_t values = f->graph->value_count + 1, nodes = f->graph->node_count + 1, units = f->unit_count + 1;
     work w = { .f = f, .out = out };
-    *out = (accel_layout_plan){ .own = calloc(values, sizeof *out->own),
-                                .partials = calloc(nodes, sizeof *out->partials),
-                                .workspaces = calloc(nodes, sizeof *out->workspaces),
-                                .in = calloc(values, sizeof *out->in),
-                                .elided = calloc(units, 1),
-                                .in_place = calloc(nodes, 1) };
-    out->layout = (accel_layout){ f, out->own, out->in, out->partials };
+    *out = (accel_layout_plan) { .own = calloc(values, sizeof *out->own),
+                                 .partials = calloc(nodes, sizeof *out->partials),
+                                 .workspaces = calloc(nodes, sizeof *out->workspaces),
+                                 .in = calloc(values, sizeof *out->in),
+                                 .elided = calloc(units, 1),
+                                 .in_place = calloc(nodes, 1) };
+    out->layout = (accel_layout) { f, out->own, out->in, out->partials };
     w.buffers = calloc(values + nodes, sizeof *w.buffers);
     w.owner = calloc(values, sizeof *w.owner);
     w.step_of = calloc(units, sizeof *w.step_of);
@@ -362,8 +357,8 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
     w.stored = calloc(values, 1);
     w.kept = calloc(values, 1);
     lth_status status = LTH_NO_MEMORY;
-    if (out->own && out->partials && out->workspaces && out->in && out->elided && out->in_place && w.buffers && w.owner && w.step_of &&
-        w.given && w.within && w.part && w.stored && w.kept) {
+    if (out->own && out->partials && out->workspaces && out->in && out->elided && out->in_place && w.buffers && w.owner &&
+        w.step_of && w.given && w.within && w.part && w.stored && w.kept) {
         for (uint32_t v = 0; v < f->graph->value_count; v++)
             w.owner[v] = v;
         status = make(&w, options);

@@ -22,18 +22,15 @@ accel_place accel_layout_place(const accel_layout *l, uint32_t root)
     const lth_node *n = lth_graph_node(g, lth_graph_value(g, root)->node);
     const void *a = lth_node_attributes(g, n);
     if (n->op == LTH_OP_INPUT)
-        return (accel_place){ ACCEL_PLACE_INPUT, ((const lth_attr_slot *)a)->slot, 0 };
+        return (accel_place) { ACCEL_PLACE_INPUT, ((const lth_attr_slot *)a)->slot, 0 };
     if (n->op == LTH_OP_STATE) {
         const lth_attr_state *s = a;
-        return (accel_place){ ACCEL_PLACE_ARENA, s->arena, s->offset * lth_dtype_size(lth_graph_value(g, root)->shape.dtype) };
+        return (accel_place) { ACCEL_PLACE_ARENA, s->arena, s->offset * lth_dtype_size(lth_graph_value(g, root)->shape.dtype) };
     }
     return l->own[root];
 }
 
-static lth_dtype dtype_of(const builder *b, uint32_t v)
-{
-    return lth_graph_value(b->layout->fusion->graph, v)->shape.dtype;
-}
+static lth_dtype dtype_of(const builder *b, uint32_t v) { return lth_graph_value(b->layout->fusion->graph, v)->shape.dtype; }
 
 /* ---- Parts of a program ---- */
 
@@ -58,7 +55,7 @@ static uint16_t add_slot(builder *b, accel_slot_kind kind, uint32_t value, uint3
         b->full = true;
         return 0;
     }
-    b->program->slots[n] = (accel_slot){ .kind = kind, .dtype = dtype_of(b, value), .pointer = pointer, .at = at };
+    b->program->slots[n] = (accel_slot) { .kind = kind, .dtype = dtype_of(b, value), .pointer = pointer, .at = at };
     b->value_of[n] = value;
     b->program->slot_count++;
     return (uint16_t)n;
@@ -73,7 +70,7 @@ static accel_instruction *add_instruction(builder *b, uint32_t op, lth_dtype dty
         return &spare;
     }
     b->program->instruction_count++;
-    b->program->instructions[n] = (accel_instruction){ .op = op, .dtype = dtype, .to = dtype };
+    b->program->instructions[n] = (accel_instruction) { .op = op, .dtype = dtype, .to = dtype };
     return &b->program->instructions[n];
 }
 
@@ -134,7 +131,8 @@ static uint16_t operand_slot(builder *b, uint32_t v)
     for (uint32_t s = 0; s < b->program->slot_count; s++) {
         if ((inside || scalar) && b->value_of[s] == value->root && !b->whole[s])
             return (uint16_t)s;
-        if (!inside && !scalar && b->whole[s] && dense && b->value_of[s] == value->root && b->program->slots[s].at == value->view.offset)
+        if (!inside && !scalar && b->whole[s] && dense && b->value_of[s] == value->root &&
+            b->program->slots[s].at == value->view.offset)
             return (uint16_t)s;
         if (!inside && !scalar && !b->whole[s] && b->value_of[s] == v)
             return (uint16_t)s;
@@ -152,8 +150,8 @@ static void add_total(builder *b, const lth_graph *g, const lth_node *n, uint32_
     total->in[0] = in;
     total->pointer = partials;
     b->program->totals[b->program->total_count++] =
-        (accel_total){ op, dtype_of(b, result), partials, add_pointer(b, b->layout->own[result]),
-                       n->op == LTH_OP_MEAN ? (double)b->program->count : 1 };
+        (accel_total) { op, dtype_of(b, result), partials, add_pointer(b, b->layout->own[result]),
+                        n->op == LTH_OP_MEAN ? (double)b->program->count : 1 };
 }
 
 static void set_attributes(accel_instruction *i, const lth_graph *g, const lth_node *n)
@@ -194,8 +192,8 @@ static void add_member(builder *b, uint32_t node)
 static bool reads(const accel_instruction *i, uint32_t slot)
 {
     uint32_t count = i->op == ACCEL_TILE_LOAD || i->op == LTH_OP_IOTA || i->op == LTH_OP_UNIFORM || i->op == LTH_OP_NORMAL ? 0
-                     : i->op >= ACCEL_TILE_LOAD                                                                           ? 1
-                                                                                                                          : accel_op_find(i->op)->max_operands;
+                     : i->op >= ACCEL_TILE_LOAD                                                                            ? 1
+                                                : accel_op_find(i->op)->max_operands;
     for (uint32_t k = 0; k < count; k++)
         if (i->in[k] == slot)
             return true;
@@ -212,7 +210,8 @@ static bool is_read_later(const builder *b, accel_place place, int64_t bytes, ui
             continue;
         const accel_place *other = &b->pointers[slot->pointer];
         int64_t size = lth_dtype_size(slot->dtype), at = other->offset + slot->at * size;
-        if (other->kind != place.kind || other->index != place.index || at + p->count * size <= place.offset || place.offset + bytes <= at)
+        if (other->kind != place.kind || other->index != place.index || at + p->count * size <= place.offset ||
+            place.offset + bytes <= at)
             continue;
         for (uint32_t i = made + 1; i < p->instruction_count; i++)
             if (reads(&p->instructions[i], s))

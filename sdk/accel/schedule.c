@@ -13,22 +13,16 @@ typedef struct maker {
     uint32_t operand_count, pointer_count, pointer_capacity;
 } maker;
 
-static const lth_shape *shape_of(const maker *m, uint32_t v)
-{
-    return &lth_graph_value(m->f->graph, v)->shape;
-}
+static const lth_shape *shape_of(const maker *m, uint32_t v) { return &lth_graph_value(m->f->graph, v)->shape; }
 
-static int64_t value_bytes(const maker *m, uint32_t v)
-{
-    return accel_value_bytes(m->f->graph, v);
-}
+static int64_t value_bytes(const maker *m, uint32_t v) { return accel_value_bytes(m->f->graph, v); }
 
 /* ---- Operands ---- */
 
 static void add_operand(maker *m, accel_place place, const accel_view *view, lth_dtype dtype)
 {
     accel_operand *o = &m->s->operands[m->operand_count++];
-    *o = (accel_operand){ place, *view };
+    *o = (accel_operand) { place, *view };
     o->place.offset += view->offset * lth_dtype_size(dtype);
     o->view.offset = 0;
 }
@@ -52,7 +46,9 @@ static void add_write(maker *m, accel_place place, const lth_shape *s)
 static accel_launch *add_launch(maker *m, accel_launch_kind kind, uint32_t node)
 {
     accel_launch *l = &m->s->launches[m->s->launch_count++];
-    *l = (accel_launch){ .kind = kind, .node = node, .node_count = 1, .first_operand = m->operand_count, .first_result = m->operand_count };
+    *l = (accel_launch) {
+        .kind = kind, .node = node, .node_count = 1, .first_operand = m->operand_count, .first_result = m->operand_count
+    };
     return l;
 }
 
@@ -94,7 +90,8 @@ static bool add_program(maker *m, const accel_unit *u)
 {
     accel_place places[ACCEL_PROGRAM_POINTERS];
     const lth_graph *g = m->f->graph;
-    uint32_t node = u->kind == ACCEL_UNIT_MOVE ? lth_graph_value(g, u->to)->node : m->f->members[u->first_member + u->member_count - 1];
+    uint32_t node =
+        u->kind == ACCEL_UNIT_MOVE ? lth_graph_value(g, u->to)->node : m->f->members[u->first_member + u->member_count - 1];
     accel_launch *l = add_launch(m, ACCEL_LAUNCH_PROGRAM, node);
     l->program = accel_program_of_unit(&m->l->layout, u, places);
     if (!l->program)
@@ -134,12 +131,17 @@ static void add_effect(maker *m, uint32_t node)
     const void *a = lth_node_attributes(g, n);
     uint32_t v = lth_node_operand(g, n, 0);
     lth_dtype dtype = shape_of(m, v)->dtype;
-    accel_launch *l = add_launch(m, n->op == LTH_OP_OUTPUT ? ACCEL_LAUNCH_OUTPUT : n->op == LTH_OP_PRINT ? ACCEL_LAUNCH_PRINT : ACCEL_LAUNCH_ASSIGN, node);
+    accel_launch *l = add_launch(m,
+                                 n->op == LTH_OP_OUTPUT  ? ACCEL_LAUNCH_OUTPUT
+                                 : n->op == LTH_OP_PRINT ? ACCEL_LAUNCH_PRINT
+                                                         : ACCEL_LAUNCH_ASSIGN,
+                                 node);
     accel_place to = { ACCEL_PLACE_NONE, 0, 0 };
     if (n->op == LTH_OP_OUTPUT)
-        to = (accel_place){ ACCEL_PLACE_OUTPUT, ((const lth_attr_slot *)a)->slot, 0 };
+        to = (accel_place) { ACCEL_PLACE_OUTPUT, ((const lth_attr_slot *)a)->slot, 0 };
     else if (n->op == LTH_OP_ASSIGN)
-        to = (accel_place){ ACCEL_PLACE_ARENA, ((const lth_attr_state *)a)->arena, ((const lth_attr_state *)a)->offset * lth_dtype_size(dtype) };
+        to = (accel_place) { ACCEL_PLACE_ARENA, ((const lth_attr_state *)a)->arena,
+                             ((const lth_attr_state *)a)->offset * lth_dtype_size(dtype) };
     add_read(m, v, ACCEL_NONE);
     end_operands(m, l);
     add_write(m, to, shape_of(m, v));
@@ -231,7 +233,7 @@ lth_status accel_schedule_new(const lth_graph *g, const accel_schedule_options *
 {
     const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
     *out = NULL;
-    *e = (accel_error){ LTH_NO_VALUE, "" };
+    *e = (accel_error) { LTH_NO_VALUE, "" };
     if (options->flags & ~known) {
         snprintf(e->text, sizeof e->text, "flags 0x%x of compile are unknown here", options->flags & ~known);
         return LTH_UNSUPPORTED;

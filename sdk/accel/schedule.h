@@ -42,17 +42,17 @@ typedef enum accel_launch_kind {
     ACCEL_LAUNCH_PROGRAM, /* a tile program */
     ACCEL_LAUNCH_OUTPUT,  /* operand 0 is copied to result 0; so with ASSIGN */
     ACCEL_LAUNCH_ASSIGN,
-    ACCEL_LAUNCH_PRINT    /* operand 0 is shown */
+    ACCEL_LAUNCH_PRINT /* operand 0 is shown */
 } accel_launch_kind;
 
 typedef struct accel_launch {
     accel_launch_kind kind;
-    uint32_t node;       /* PROGRAM: the last of its nodes */
-    uint32_t node_count; /* that share it */
+    uint32_t node;                                                     /* PROGRAM: the last of its nodes */
+    uint32_t node_count;                                               /* that share it */
     uint32_t first_operand, operand_count, first_result, result_count; /* in schedule->operands */
-    uint32_t first_pointer;  /* PROGRAM: in schedule->pointers, program->pointer_count of them */
+    uint32_t first_pointer; /* PROGRAM: in schedule->pointers, program->pointer_count of them */
     accel_program *program;
-    accel_place workspace;   /* NODE: what options->workspace asked for */
+    accel_place workspace; /* NODE: what options->workspace asked for */
 } accel_launch;
 
 typedef struct accel_schedule_options {
@@ -67,7 +67,7 @@ typedef struct accel_schedule_options {
 typedef struct accel_schedule {
     lth_graph *graph; /* a copy */
     uint32_t flags;
-    int64_t scratch;  /* bytes that a thread needs for any of the programs */
+    int64_t scratch; /* bytes that a thread needs for any of the programs */
     uint32_t launch_count, commit, bound_count;
     accel_launch *launches;
     accel_operand *operands;
@@ -96,7 +96,7 @@ typedef struct accel_call {
     const accel_schedule *schedule;
     uint32_t launch;
     const lth_node *node;
-    const void *const *in;        /* first elements */
+    const void *const *in; /* first elements */
     void *const *out;
     const accel_operand *operands; /* with the views of `in` */
     void *workspace;
@@ -112,7 +112,8 @@ typedef struct accel_kernels {
 } accel_kernels;
 
 /* Runs a schedule on host memory, by the contract of lth_accelerator.run; allocates nothing. */
-lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *bindings, const accel_kernels *kernels, lth_run_result *result);
+lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *bindings, const accel_kernels *kernels,
+                         lth_run_result *result);
 
 static inline void *accel_place_at(const accel_place *p, const lth_bindings *b, void *block)
 {

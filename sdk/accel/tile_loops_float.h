@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Part of tile_template.h: the instructions of a floating type T, whose functions are F(name). */
-static void TILE_T(step)(const accel_instruction *ins, const accel_tile_run *run, const void *const *in, void *out, int64_t start, int64_t n)
+#include "tile_parts_float.h"
+
+static void TILE_T(step)(const accel_instruction *ins, const accel_tile_run *run, const void *const *in, void *out, int64_t start,
+                         int64_t n)
 {
     switch (ins->op) {
 #include "tile_loops_number.h"

@@ -17,7 +17,8 @@ static void TILE_T(cast)(lth_dtype to, const T *x, void *out, int64_t n)
 }
 
 /* Elements start.. of a random op; a tile starts at a multiple of 4, so whole blocks are used but for the last. */
-static void TILE_T(random)(const accel_instruction *ins, const accel_tile_run *run, const void *const *in, T *y, int64_t start, int64_t n)
+static void TILE_T(random)(const accel_instruction *ins, const accel_tile_run *run, const void *const *in, T *y, int64_t start,
+                           int64_t n)
 {
     const T *x = in[0], *p = in[1];
     if (ins->op == LTH_OP_NORMAL) {

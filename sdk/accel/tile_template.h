@@ -5,8 +5,8 @@
  *     #include <lthost/accel/tile_template.h>
  *
  * in a file built with -O3 -mavx2 -mfma -fno-math-errno -fno-trapping-math defines accel_tile_avx2 (an accel_tile_function;
- * declare it yourself). Loops are plain; the compiler vectorises them for the file's target. In-place instructions read element i before they write it and no
- * other, hence the promise to the compiler that iterations do not depend on each other. */
+ * declare it yourself). Loops are plain; the compiler vectorises them for the file's target. In-place instructions read element i
+ * before they write it and no other, hence the promise to the compiler that iterations do not depend on each other. */
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed" /* loops over functions of the C library stay scalar */
 #define TILE_LOOP _Pragma("clang loop vectorize(assume_safety)")
@@ -17,35 +17,35 @@
 #include "tile.h"
 #include "tile_math.h"
 
-#define CASE1(code, expression)                                                                                         \
-    case LTH_OP_##code: {                                                                                               \
-        const T *as = in[0];                                                                                            \
-        T *y = out;                                                                                                     \
-        TILE_LOOP                                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                                               \
-            T a = as[i];                                                                                                \
-            y[i] = (expression);                                                                                        \
-        }                                                                                                               \
-        return;                                                                                                         \
+#define CASE1(code, expression)           \
+    case LTH_OP_##code: {                 \
+        const T *as = in[0];              \
+        T *y = out;                       \
+        TILE_LOOP                         \
+        for (int64_t i = 0; i < n; i++) { \
+            T a = as[i];                  \
+            y[i] = (expression);          \
+        }                                 \
+        return;                           \
     }
-#define CASE2(code, result, expression)                                                                                 \
-    case LTH_OP_##code: {                                                                                               \
-        const T *as = in[0], *bs = in[1];                                                                               \
-        result *y = out;                                                                                                \
-        TILE_LOOP                                                                                                       \
-        for (int64_t i = 0; i < n; i++) {                                                                               \
-            T a = as[i], b = bs[i];                                                                                     \
-            y[i] = (expression);                                                                                        \
-        }                                                                                                               \
-        return;                                                                                                         \
+#define CASE2(code, result, expression)   \
+    case LTH_OP_##code: {                 \
+        const T *as = in[0], *bs = in[1]; \
+        result *y = out;                  \
+        TILE_LOOP                         \
+        for (int64_t i = 0; i < n; i++) { \
+            T a = as[i], b = bs[i];       \
+            y[i] = (expression);          \
+        }                                 \
+        return;                           \
     }
-#define TILE_CAST(code, type, expression)                                                                               \
-    case code: {                                                                                                        \
-        type *y = out;                                                                                                  \
-        TILE_LOOP                                                                                                       \
-        for (int64_t i = 0; i < n; i++)                                                                                 \
-            y[i] = (expression);                                                                                        \
-        return;                                                                                                         \
+#define TILE_CAST(code, type, expression) \
+    case code: {                          \
+        type *y = out;                    \
+        TILE_LOOP                         \
+        for (int64_t i = 0; i < n; i++)   \
+            y[i] = (expression);          \
+        return;                           \
     }
 
 /* The words of a random op's elements start..start+n-1, rounded up to blocks of four: lth_philox_at, many blocks at a time
@@ -86,7 +86,6 @@ static void TILE(philox)(uint32_t *words, const accel_tile_run *run, uint32_t id
 #define TILE_T(name) TILE(name##_f32)
 #define TILE_BUILTIN(name) __builtin_##name##f
 #define F(name) tile_##name##_f32
-#include "tile_parts_float.h"
 #include "tile_loops_float.h"
 #undef T
 #undef U
@@ -99,7 +98,6 @@ static void TILE(philox)(uint32_t *words, const accel_tile_run *run, uint32_t id
 #define TILE_T(name) TILE(name##_f64)
 #define TILE_BUILTIN(name) __builtin_##name
 #define F(name) tile_##name##_f64
-#include "tile_parts_float.h"
 #include "tile_loops_float.h"
 #undef T
 #undef U
@@ -173,18 +171,18 @@ typedef uint16_t __attribute__((may_alias)) TILE(size2);
 typedef uint32_t __attribute__((may_alias)) TILE(size4);
 typedef uint64_t __attribute__((may_alias)) TILE(size8);
 
-#define MOVE(name, type)                                                                                                \
-    static void TILE(name)(type *to, int64_t to_stride, const type *from, int64_t from_stride, int64_t n)               \
-    {                                                                                                                   \
-        if (to_stride == 1 && from_stride == 0) {                                                                       \
-            type x = *from;                                                                                             \
-            TILE_LOOP                                                                                                   \
-            for (int64_t i = 0; i < n; i++)                                                                             \
-                to[i] = x;                                                                                              \
-            return;                                                                                                     \
-        }                                                                                                               \
-        for (int64_t i = 0; i < n; i++)                                                                                 \
-            to[i * to_stride] = from[i * from_stride];                                                                  \
+#define MOVE(name, type)                                                                                   \
+    static void TILE(name)(type * to, int64_t to_stride, const type *from, int64_t from_stride, int64_t n) \
+    {                                                                                                      \
+        if (to_stride == 1 && from_stride == 0) {                                                          \
+            type x = *from;                                                                                \
+            TILE_LOOP                                                                                      \
+            for (int64_t i = 0; i < n; i++)                                                                \
+                to[i] = x;                                                                                 \
+            return;                                                                                        \
+        }                                                                                                  \
+        for (int64_t i = 0; i < n; i++)                                                                    \
+            to[i * to_stride] = from[i * from_stride];                                                     \
     }
 MOVE(move1, TILE(size1))
 MOVE(move2, TILE(size2))
@@ -200,10 +198,18 @@ static void TILE(move)(void *to, int64_t to_stride, const void *from, int64_t fr
         return;
     }
     switch (size) {
-    case 1: TILE(move1)(to, to_stride, from, from_stride, n); break;
-    case 2: TILE(move2)(to, to_stride, from, from_stride, n); break;
-    case 4: TILE(move4)(to, to_stride, from, from_stride, n); break;
-    default: TILE(move8)(to, to_stride, from, from_stride, n); break;
+    case 1:
+        TILE(move1)(to, to_stride, from, from_stride, n);
+        break;
+    case 2:
+        TILE(move2)(to, to_stride, from, from_stride, n);
+        break;
+    case 4:
+        TILE(move4)(to, to_stride, from, from_stride, n);
+        break;
+    default:
+        TILE(move8)(to, to_stride, from, from_stride, n);
+        break;
     }
 }
 
@@ -241,8 +247,8 @@ static void TILE(through_view)(const accel_view *v, char *base, char *dense, int
 
 /* ---- The interpreter ---- */
 
-static void TILE(instruction)(const accel_program *p, const accel_instruction *ins, const accel_tile_run *run, void *const *slots, int64_t start,
-                              int64_t n)
+static void TILE(instruction)(const accel_program *p, const accel_instruction *ins, const accel_tile_run *run, void *const *slots,
+                              int64_t start, int64_t n)
 {
     const void *in[3] = { slots[ins->in[0]], slots[ins->in[1]], slots[ins->in[2]] };
     void *out = slots[ins->out];
@@ -250,7 +256,9 @@ static void TILE(instruction)(const accel_program *p, const accel_instruction *i
     if (ins->op >= ACCEL_TILE_LOAD) {
         int64_t size = lth_dtype_size(ins->dtype);
         switch (ins->op) {
-        case ACCEL_TILE_LOAD: TILE(through_view)(&p->views[ins->view], run->pointers[ins->pointer], out, start, n, size, false); return;
+        case ACCEL_TILE_LOAD:
+            TILE(through_view)(&p->views[ins->view], run->pointers[ins->pointer], out, start, n, size, false);
+            return;
         case ACCEL_TILE_STORE:
             TILE(through_view)(&p->views[ins->view], run->pointers[ins->pointer], slots[ins->in[0]], start, n, size, true);
             return;
@@ -264,14 +272,28 @@ static void TILE(instruction)(const accel_program *p, const accel_instruction *i
         }
     }
     switch (ins->dtype) {
-    case LTH_F32: TILE(step_f32)(ins, run, in, out, start, n); return;
-    case LTH_F64: TILE(step_f64)(ins, run, in, out, start, n); return;
-    case LTH_I64: TILE(step_i64)(ins, in, out, start, n); return;
-    case LTH_I32: TILE(step_i32)(ins, in, out, start, n); return;
-    case LTH_I8: TILE(step_i8)(ins, in, out, start, n); return;
+    case LTH_F32:
+        TILE(step_f32)(ins, run, in, out, start, n);
+        return;
+    case LTH_F64:
+        TILE(step_f64)(ins, run, in, out, start, n);
+        return;
+    case LTH_I64:
+        TILE(step_i64)(ins, in, out, start, n);
+        return;
+    case LTH_I32:
+        TILE(step_i32)(ins, in, out, start, n);
+        return;
+    case LTH_I8:
+        TILE(step_i8)(ins, in, out, start, n);
+        return;
     case LTH_U8:
-    case LTH_BOOL: TILE(step_u8)(ins, in, out, start, n); return;
-    default: TILE(step_half)(ins, in, out, n); return;
+    case LTH_BOOL:
+        TILE(step_u8)(ins, in, out, start, n);
+        return;
+    default:
+        TILE(step_half)(ins, in, out, n);
+        return;
     }
 }
 
@@ -285,7 +307,7 @@ static void TILE(fill)(const accel_slot *s, const accel_tile_run *run, char *to,
     else if (s->kind == ACCEL_SLOT_SCALAR)
         TILE(cast_f64)(s->dtype, &run->scalars[s->at], one, 1);
     else
-        TILE(step_i64)(&(accel_instruction){ .op = LTH_OP_CAST, .to = s->dtype }, (const void *[]){ &s->at }, one, 0, 1);
+        TILE(step_i64)(&(accel_instruction) { .op = LTH_OP_CAST, .to = s->dtype }, (const void *[]) { &s->at }, one, 0, 1);
     TILE(move)(to, 1, one, 0, n, size);
 }
 
@@ -301,7 +323,8 @@ void TILE(accel_tile)(const accel_program *p, const accel_tile_run *run, int64_t
         int64_t start = t * p->tile, n = p->count - start < p->tile ? p->count - start : p->tile;
         for (uint32_t s = 0; s < p->slot_count; s++)
             if (p->slots[s].kind == ACCEL_SLOT_MEMORY)
-                slots[s] = (char *)run->pointers[p->slots[s].pointer] + (p->slots[s].at + start) * lth_dtype_size(p->slots[s].dtype);
+                slots[s] =
+                    (char *)run->pointers[p->slots[s].pointer] + (p->slots[s].at + start) * lth_dtype_size(p->slots[s].dtype);
         for (uint32_t i = 0; i < p->instruction_count; i++)
             TILE(instruction)(p, &p->instructions[i], run, slots, start, n);
     }

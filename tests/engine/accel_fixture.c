@@ -26,10 +26,7 @@ static void check_guards(const char *what, const char *memory, int64_t bytes)
     }
 }
 
-static int64_t bytes_of(const lth_shape *s)
-{
-    return lth_shape_count(s) * lth_dtype_size(s->dtype);
-}
+static int64_t bytes_of(const lth_shape *s) { return lth_shape_count(s) * lth_dtype_size(s->dtype); }
 
 static lth_status host_fail(const lth_host *host, lth_status status, const char *file, uint32_t line, const char *message)
 {
@@ -73,10 +70,17 @@ static uint64_t host_seed(const lth_host *host)
     return 0;
 }
 
-static const lth_host_api host_api = { .struct_size = sizeof host_api, .api_major = LTH_API_MAJOR, .api_minor = LTH_API_MINOR,
-                                       .fail = host_fail, .message = host_message, .get_interface = host_interface,
-                                       .section = host_text, .run_dir = host_text, .plugin_dir = host_text,
-                                       .threads = host_threads, .seed = host_seed };
+static const lth_host_api host_api = { .struct_size = sizeof host_api,
+                                       .api_major = LTH_API_MAJOR,
+                                       .api_minor = LTH_API_MINOR,
+                                       .fail = host_fail,
+                                       .message = host_message,
+                                       .get_interface = host_interface,
+                                       .section = host_text,
+                                       .run_dir = host_text,
+                                       .plugin_dir = host_text,
+                                       .threads = host_threads,
+                                       .seed = host_seed };
 
 void bench_open(bench *b, const char *plugin)
 {
@@ -138,28 +142,50 @@ lth_shape bench_shape(lth_dtype dtype, int32_t rank, const int64_t *dim)
 void bench_fill(lth_dtype dtype, void *data, int64_t i, double x)
 {
     switch (dtype) {
-    case LTH_F32: ((float *)data)[i] = (float)x; break;
-    case LTH_F64: ((double *)data)[i] = x; break;
-    case LTH_I64: ((int64_t *)data)[i] = (int64_t)x; break;
-    case LTH_I32: ((int32_t *)data)[i] = (int32_t)x; break;
-    case LTH_I8: ((int8_t *)data)[i] = (int8_t)x; break;
-    case LTH_U8: ((uint8_t *)data)[i] = (uint8_t)x; break;
-    case LTH_BOOL: ((uint8_t *)data)[i] = x != 0; break;
-    default: ((uint16_t *)data)[i] = (uint16_t)x; /* the bits of a bf16 or f16 */
+    case LTH_F32:
+        ((float *)data)[i] = (float)x;
+        break;
+    case LTH_F64:
+        ((double *)data)[i] = x;
+        break;
+    case LTH_I64:
+        ((int64_t *)data)[i] = (int64_t)x;
+        break;
+    case LTH_I32:
+        ((int32_t *)data)[i] = (int32_t)x;
+        break;
+    case LTH_I8:
+        ((int8_t *)data)[i] = (int8_t)x;
+        break;
+    case LTH_U8:
+        ((uint8_t *)data)[i] = (uint8_t)x;
+        break;
+    case LTH_BOOL:
+        ((uint8_t *)data)[i] = x != 0;
+        break;
+    default:
+        ((uint16_t *)data)[i] = (uint16_t)x; /* the bits of a bf16 or f16 */
     }
 }
 
 double bench_element(lth_dtype dtype, const void *data, int64_t i)
 {
     switch (dtype) {
-    case LTH_F32: return ((const float *)data)[i];
-    case LTH_F64: return ((const double *)data)[i];
-    case LTH_I64: return (double)((const int64_t *)data)[i];
-    case LTH_I32: return ((const int32_t *)data)[i];
-    case LTH_I8: return ((const int8_t *)data)[i];
+    case LTH_F32:
+        return ((const float *)data)[i];
+    case LTH_F64:
+        return ((const double *)data)[i];
+    case LTH_I64:
+        return (double)((const int64_t *)data)[i];
+    case LTH_I32:
+        return ((const int32_t *)data)[i];
+    case LTH_I8:
+        return ((const int8_t *)data)[i];
     case LTH_U8:
-    case LTH_BOOL: return ((const uint8_t *)data)[i];
-    default: return ((const uint16_t *)data)[i];
+    case LTH_BOOL:
+        return ((const uint8_t *)data)[i];
+    default:
+        return ((const uint16_t *)data)[i];
     }
 }
 
@@ -176,7 +202,7 @@ uint32_t bench_input(bench *b, lth_shape s, const double *data)
     b->inputs[slot] = guarded(bytes_of(&s));
     for (int64_t i = 0, n = lth_shape_count(&s); i < n; i++)
         bench_fill(s.dtype, b->inputs[slot], i, data[i]);
-    return append(b, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot){ slot, 0 }, sizeof(lth_attr_slot), &s);
+    return append(b, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot) { slot, 0 }, sizeof(lth_attr_slot), &s);
 }
 
 uint32_t bench_scalar(bench *b, lth_dtype dtype, double value)
@@ -184,7 +210,8 @@ uint32_t bench_scalar(bench *b, lth_dtype dtype, double value)
     uint32_t slot = b->g.scalar_count;
     cr_assert_lt(slot, BENCH_SLOTS);
     b->scalars[slot] = value;
-    return append(b, LTH_OP_SCALAR, NULL, 0, &(lth_attr_slot){ slot, 0 }, sizeof(lth_attr_slot), &(lth_shape){ dtype, 0, { 0 } });
+    return append(b, LTH_OP_SCALAR, NULL, 0, &(lth_attr_slot) { slot, 0 }, sizeof(lth_attr_slot),
+                  &(lth_shape) { dtype, 0, { 0 } });
 }
 
 uint32_t bench_arena(bench *b, lth_dtype dtype, int64_t count, const double *data)
@@ -192,7 +219,7 @@ uint32_t bench_arena(bench *b, lth_dtype dtype, int64_t count, const double *dat
     uint32_t arena = b->arena_count++;
     int64_t bytes = count * lth_dtype_size(dtype);
     cr_assert_lt(arena, BENCH_SLOTS);
-    b->arena_infos[arena] = (lth_arena_info){ "arena", dtype, 0, count };
+    b->arena_infos[arena] = (lth_arena_info) { "arena", dtype, 0, count };
     char *memory = b->accelerator->alloc(b->self, (uint64_t)(bytes + 2 * GUARD));
     cr_assert_not_null(memory);
     memset(memory, PATTERN, (size_t)(bytes + 2 * GUARD));
@@ -205,12 +232,12 @@ uint32_t bench_arena(bench *b, lth_dtype dtype, int64_t count, const double *dat
 
 uint32_t bench_state(bench *b, uint32_t arena, int64_t offset, lth_shape s)
 {
-    return append(b, LTH_OP_STATE, NULL, 0, &(lth_attr_state){ arena, 0, offset }, sizeof(lth_attr_state), &s);
+    return append(b, LTH_OP_STATE, NULL, 0, &(lth_attr_state) { arena, 0, offset }, sizeof(lth_attr_state), &s);
 }
 
 void bench_assign(bench *b, uint32_t arena, int64_t offset, uint32_t value)
 {
-    append(b, LTH_OP_ASSIGN, &value, 1, &(lth_attr_state){ arena, 0, offset }, sizeof(lth_attr_state), NULL);
+    append(b, LTH_OP_ASSIGN, &value, 1, &(lth_attr_state) { arena, 0, offset }, sizeof(lth_attr_state), NULL);
 }
 
 uint32_t bench_op(bench *b, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size)
@@ -226,7 +253,7 @@ uint32_t bench_output(bench *b, uint32_t value)
     cr_assert_lt(slot, BENCH_SLOTS);
     b->output_shapes[slot] = *graph_shape(&b->g, value);
     b->outputs[slot] = guarded(bytes_of(&b->output_shapes[slot]));
-    append(b, LTH_OP_OUTPUT, &value, 1, &(lth_attr_slot){ slot, 0 }, sizeof(lth_attr_slot), NULL);
+    append(b, LTH_OP_OUTPUT, &value, 1, &(lth_attr_slot) { slot, 0 }, sizeof(lth_attr_slot), NULL);
     return slot;
 }
 
@@ -250,11 +277,18 @@ static void print(void *context, const char *text, const lth_shape *shape, const
 
 lth_status bench_run(bench *b)
 {
-    lth_bindings bindings = { .struct_size = sizeof bindings, .inputs = (const void *const *)b->inputs, .outputs = (void *const *)b->outputs,
-                              .arenas = (void *const *)b->arenas, .scalars = b->scalars, .seed = b->seed, .step = b->step,
-                              .stream = b->stream, .print = print, .print_context = b };
+    lth_bindings bindings = { .struct_size = sizeof bindings,
+                              .inputs = (const void *const *)b->inputs,
+                              .outputs = (void *const *)b->outputs,
+                              .arenas = (void *const *)b->arenas,
+                              .scalars = b->scalars,
+                              .seed = b->seed,
+                              .step = b->step,
+                              .stream = b->stream,
+                              .print = print,
+                              .print_context = b };
     b->printed[0] = 0;
-    b->result = (lth_run_result){ .struct_size = sizeof b->result };
+    b->result = (lth_run_result) { .struct_size = sizeof b->result };
     lth_status status = b->accelerator->run(b->self, b->plan, &bindings, &b->result);
     for (uint32_t i = 0; i < b->g.node_count; i++)
         if (b->g.nodes[i].op == LTH_OP_INPUT) {

@@ -100,8 +100,13 @@ static const void *value_data(void *self, lth_plan *p, uint32_t value)
     return accel_schedule_value(p->s, p->block + GUARD, value);
 }
 
-static const lth_accelerator plain = { .struct_size = sizeof plain, .alloc = allocate, .free = release_memory, .compile = compile,
-                                       .run = run, .release = release, .value_data = value_data };
+static const lth_accelerator plain = { .struct_size = sizeof plain,
+                                       .alloc = allocate,
+                                       .free = release_memory,
+                                       .compile = compile,
+                                       .run = run,
+                                       .release = release,
+                                       .value_data = value_data };
 
 void plain_bench_open(bench *b)
 {
@@ -112,12 +117,6 @@ void plain_bench_open(bench *b)
     bench_reset(b);
 }
 
-accel_schedule *plain_schedule(bench *b)
-{
-    return b->plan->s;
-}
+accel_schedule *plain_schedule(bench *b) { return b->plan->s; }
 
-void plain_poison(bench *b)
-{
-    memset(b->plan->block, 0xFF, (size_t)b->plan->s->info.memory + 2 * GUARD);
-}
+void plain_poison(bench *b) { memset(b->plan->block, 0xFF, (size_t)b->plan->s->info.memory + 2 * GUARD); }

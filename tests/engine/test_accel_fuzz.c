@@ -19,15 +19,9 @@ typedef struct maker {
     uint32_t arena;
 } maker;
 
-static uint32_t below(maker *m, uint32_t n)
-{
-    return bench_random(&m->random) % n;
-}
+static uint32_t below(maker *m, uint32_t n) { return bench_random(&m->random) % n; }
 
-static void keep(maker *m, uint32_t v)
-{
-    m->values[m->count++] = v;
-}
+static void keep(maker *m, uint32_t v) { m->values[m->count++] = v; }
 
 static uint32_t pick(maker *m)
 {
@@ -36,10 +30,7 @@ static uint32_t pick(maker *m)
     return m->values[a > c ? a : c];
 }
 
-static const lth_shape *shape(maker *m, uint32_t v)
-{
-    return graph_shape(&m->b->g, v);
-}
+static const lth_shape *shape(maker *m, uint32_t v) { return graph_shape(&m->b->g, v); }
 
 static lth_shape random_shape(maker *m)
 {
@@ -83,7 +74,8 @@ static uint32_t partner(maker *m, uint32_t x)
 
 static uint32_t pointwise(maker *m)
 {
-    static const uint32_t unary[] = { LTH_OP_TANH, LTH_OP_SIN, LTH_OP_NEG, LTH_OP_RELU, LTH_OP_SIGMOID, LTH_OP_ABS, LTH_OP_GELU, LTH_OP_STOP_GRADIENT };
+    static const uint32_t unary[] = { LTH_OP_TANH,    LTH_OP_SIN, LTH_OP_NEG,  LTH_OP_RELU,
+                                      LTH_OP_SIGMOID, LTH_OP_ABS, LTH_OP_GELU, LTH_OP_STOP_GRADIENT };
     static const uint32_t binary[] = { LTH_OP_ADD, LTH_OP_SUB, LTH_OP_MUL, LTH_OP_MAXIMUM, LTH_OP_MINIMUM };
     uint32_t x = pick(m);
     if (below(m, 2))
@@ -129,12 +121,14 @@ static uint32_t moved(maker *m)
         }
         return bench_op(m->b, LTH_OP_SLICE, &x, 1, &a, sizeof a);
     }
-    case 3: return s.rank ? OP1A(m->b, LTH_OP_FLIP, x, lth_attr_axis, (int64_t)below(m, (uint32_t)s.rank)) : x;
+    case 3:
+        return s.rank ? OP1A(m->b, LTH_OP_FLIP, x, lth_attr_axis, (int64_t)below(m, (uint32_t)s.rank)) : x;
     case 4: {
         uint32_t parts[] = { x, partner(m, x), OP1(m->b, LTH_OP_NEG, x) };
         if (!s.rank || lth_shape_count(&s) > 150)
             return x;
-        return bench_op(m->b, LTH_OP_CONCAT, parts, 1 + below(m, 3), &(lth_attr_axis){ below(m, (uint32_t)s.rank) }, sizeof(lth_attr_axis));
+        return bench_op(m->b, LTH_OP_CONCAT, parts, 1 + below(m, 3), &(lth_attr_axis) { below(m, (uint32_t)s.rank) },
+                        sizeof(lth_attr_axis));
     }
     default: {
         lth_attr_pad a = { { 0 }, { 0 } };
@@ -182,7 +176,8 @@ static void effect(maker *m)
         int64_t offset = below(m, 100);
         for (uint32_t i = 0; i < m->b->g.node_count; i++) {
             const lth_node *n = &m->b->g.nodes[i];
-            if (n->op == LTH_OP_STATE && lth_shape_count(graph_shape(&m->b->g, n->first_value)) == lth_shape_count(shape(m, v)) && below(m, 2))
+            if (n->op == LTH_OP_STATE && lth_shape_count(graph_shape(&m->b->g, n->first_value)) == lth_shape_count(shape(m, v)) &&
+                below(m, 2))
                 offset = ((const lth_attr_state *)(const void *)(m->b->g.attributes + n->attributes))->offset;
         }
         bench_assign(m->b, m->arena, offset, v);
@@ -237,8 +232,9 @@ static void compare(bench *plain, bench *reference, uint64_t seed, uint32_t flag
         free(expected);
     }
     for (int i = 0; i < ARENA; i++)
-        cr_assert_float_eq(bench_state_get(plain, 0, i), bench_state_get(reference, 0, i), tolerance, "graph %llu with flags %u: state %d is %g, expected %g",
-                           (unsigned long long)seed, flags, i, bench_state_get(plain, 0, i), bench_state_get(reference, 0, i));
+        cr_assert_float_eq(bench_state_get(plain, 0, i), bench_state_get(reference, 0, i), tolerance,
+                           "graph %llu with flags %u: state %d is %g, expected %g", (unsigned long long)seed, flags, i,
+                           bench_state_get(plain, 0, i), bench_state_get(reference, 0, i));
 }
 
 Test(accel_fuzz, random_graphs_agree_with_the_reference_under_every_flag, .timeout = 120)
@@ -297,7 +293,8 @@ Test(accel_fuzz, buffers_that_live_at_the_same_time_never_overlap)
         int64_t alive[64] = { 0 }, peak = 0;
         for (uint32_t i = 0; i < count; i++) {
             uint32_t first = bench_random(&random) % 60;
-            buffers[i] = (accel_buffer){ bench_random(&random) % 7 ? bench_random(&random) % 5000 : 0, first, first + bench_random(&random) % (62 - first), -1 };
+            buffers[i] = (accel_buffer) { bench_random(&random) % 7 ? bench_random(&random) % 5000 : 0, first,
+                                          first + bench_random(&random) % (62 - first), -1 };
             for (uint32_t t = buffers[i].first; t <= buffers[i].last; t++)
                 alive[t] += accel_align(buffers[i].size);
         }
@@ -314,7 +311,8 @@ Test(accel_fuzz, buffers_that_live_at_the_same_time_never_overlap)
             cr_assert(x->size == 0 || (x->offset >= 0 && x->offset + x->size <= memory.planned));
             for (uint32_t j = 0; j < i; j++) {
                 const accel_buffer *y = &buffers[j];
-                bool together = x->first <= y->last && y->first <= x->last, overlap = x->offset < y->offset + y->size && y->offset < x->offset + x->size;
+                bool together = x->first <= y->last && y->first <= x->last,
+                     overlap = x->offset < y->offset + y->size && y->offset < x->offset + x->size;
                 cr_assert_not(together && overlap && x->size && y->size);
             }
         }

@@ -56,12 +56,14 @@ Test(accel_schedule, a_chain_of_pointwise_nodes_with_bias_and_scalars_is_one_lau
 
 Test(accel_schedule, an_optimizer_step_writes_state_in_place_in_one_launch)
 {
-    uint32_t p = bench_arena(&b, LTH_F64, N, some(N)), m = bench_arena(&b, LTH_F64, N, some(N)), g = bench_input(&b, SHAPE(LTH_F64, N), some(N));
+    uint32_t p = bench_arena(&b, LTH_F64, N, some(N)), m = bench_arena(&b, LTH_F64, N, some(N)),
+             g = bench_input(&b, SHAPE(LTH_F64, N), some(N));
     uint32_t old_p = bench_state(&b, p, 0, SHAPE(LTH_F64, N)), old_m = bench_state(&b, m, 0, SHAPE(LTH_F64, N));
     uint32_t beta = OP1A(&b, LTH_OP_EXPAND, bench_scalar(&b, LTH_F64, 0.9), lth_attr_dims, 1, 0, { N });
     uint32_t rate = OP1A(&b, LTH_OP_EXPAND, bench_scalar(&b, LTH_F64, 0.1), lth_attr_dims, 1, 0, { N });
     uint32_t new_m = OP2(&b, LTH_OP_ADD, OP2(&b, LTH_OP_MUL, old_m, beta), g);
-    uint32_t new_p = OP2(&b, LTH_OP_SUB, OP2(&b, LTH_OP_SUB, old_p, OP2(&b, LTH_OP_MUL, new_m, rate)), OP2(&b, LTH_OP_MUL, old_p, rate));
+    uint32_t new_p =
+        OP2(&b, LTH_OP_SUB, OP2(&b, LTH_OP_SUB, old_p, OP2(&b, LTH_OP_MUL, new_m, rate)), OP2(&b, LTH_OP_MUL, old_p, rate));
     bench_assign(&b, m, 0, new_m);
     bench_assign(&b, p, 0, new_p);
     bench_go(&b, 0);
@@ -80,9 +82,9 @@ Test(accel_schedule, an_optimizer_step_writes_state_in_place_in_one_launch)
 Test(accel_schedule, a_failed_check_leaves_state_as_it_was_though_it_is_written_in_place)
 {
     uint32_t p = bench_arena(&b, LTH_F64, 100, some(100));
-    uint32_t old = bench_state(&b, p, 0, SHAPE(LTH_F64, 100)), ok = bench_input(&b, RANK0(LTH_BOOL), (double[]){ 0 });
+    uint32_t old = bench_state(&b, p, 0, SHAPE(LTH_F64, 100)), ok = bench_input(&b, RANK0(LTH_BOOL), (double[]) { 0 });
     bench_assign(&b, p, 0, OP1(&b, LTH_OP_NEG, old));
-    bench_op(&b, LTH_OP_ASSERT, &ok, 1, &(lth_attr_text){ "no" }, sizeof(lth_attr_text));
+    bench_op(&b, LTH_OP_ASSERT, &ok, 1, &(lth_attr_text) { "no" }, sizeof(lth_attr_text));
     cr_assert_eq(bench_compile(&b, 0), LTH_OK);
     cr_assert_eq(bench_run(&b), LTH_CHECK);
     cr_assert_eq(bench_state_get(&b, p, 5), some(100)[5]);
@@ -122,12 +124,14 @@ Test(accel_schedule, a_slice_of_state_may_be_computed_from_a_shifted_one)
 
 Test(accel_schedule, swapped_state_and_state_reversed_onto_itself)
 {
-    uint32_t p = bench_arena(&b, LTH_F64, 4, (double[]){ 1, 2, 3, 4 }), q = bench_arena(&b, LTH_F64, 4, (double[]){ 5, 6, 7, 8 });
-    uint32_t r = bench_arena(&b, LTH_F64, 4, (double[]){ 1, 2, 3, 4 });
+    uint32_t p = bench_arena(&b, LTH_F64, 4, (double[]) { 1, 2, 3, 4 }),
+             q = bench_arena(&b, LTH_F64, 4, (double[]) { 5, 6, 7, 8 });
+    uint32_t r = bench_arena(&b, LTH_F64, 4, (double[]) { 1, 2, 3, 4 });
     uint32_t old_p = bench_state(&b, p, 0, SHAPE(LTH_F64, 4)), old_q = bench_state(&b, q, 0, SHAPE(LTH_F64, 4));
     bench_assign(&b, p, 0, old_q);
     bench_assign(&b, q, 0, old_p);
-    bench_assign(&b, r, 0, OP1(&b, LTH_OP_NEG, OP1A(&b, LTH_OP_FLIP, bench_state(&b, r, 0, SHAPE(LTH_F64, 4)), lth_attr_axis, 0)));
+    bench_assign(&b, r, 0,
+                 OP1(&b, LTH_OP_NEG, OP1A(&b, LTH_OP_FLIP, bench_state(&b, r, 0, SHAPE(LTH_F64, 4)), lth_attr_axis, 0)));
     bench_go(&b, 0);
     for (int i = 0; i < 4; i++) {
         cr_assert_eq(bench_state_get(&b, p, i), 5 + i);
@@ -181,7 +185,7 @@ Test(accel_schedule, what_only_a_concat_reads_is_made_inside_it)
 {
     uint32_t x = bench_input(&b, SHAPE(LTH_F64, 20, 30), some(600));
     uint32_t parts[] = { OP1(&b, LTH_OP_NEG, x), OP1(&b, LTH_OP_SQUARE, x), x };
-    uint32_t out = bench_output(&b, bench_op(&b, LTH_OP_CONCAT, parts, 3, &(lth_attr_axis){ 1 }, sizeof(lth_attr_axis)));
+    uint32_t out = bench_output(&b, bench_op(&b, LTH_OP_CONCAT, parts, 3, &(lth_attr_axis) { 1 }, sizeof(lth_attr_axis)));
     bench_go(&b, 0);
     cr_assert_eq(launches(ACCEL_LAUNCH_PROGRAM), 3); /* two computed in place, one copied */
     cr_assert_eq(plain_schedule(&b)->info.memory, accel_align(3 * 600 * 8));
@@ -207,8 +211,9 @@ Test(accel_schedule, a_dying_operand_gives_its_memory_to_the_result)
 
 Test(accel_schedule, flags_give_a_launch_a_node_and_keep_all_keeps_each_value)
 {
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 4), (double[]){ 1, 2, 3, 4 }), s = bench_scalar(&b, LTH_F64, 5);
-    uint32_t wide = OP1A(&b, LTH_OP_EXPAND, s, lth_attr_dims, 1, 0, { 4 }), y = OP2(&b, LTH_OP_MUL, x, wide), z = OP1(&b, LTH_OP_NEG, y);
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 4), (double[]) { 1, 2, 3, 4 }), s = bench_scalar(&b, LTH_F64, 5);
+    uint32_t wide = OP1A(&b, LTH_OP_EXPAND, s, lth_attr_dims, 1, 0, { 4 }), y = OP2(&b, LTH_OP_MUL, x, wide),
+             z = OP1(&b, LTH_OP_NEG, y);
     uint32_t out = bench_output(&b, z);
     bench_go(&b, LTH_COMPILE_NO_FUSION);
     cr_assert_eq(launches(ACCEL_LAUNCH_PROGRAM), 2);
@@ -226,7 +231,7 @@ Test(accel_schedule, flags_give_a_launch_a_node_and_keep_all_keeps_each_value)
 
 Test(accel_schedule, check_finite_names_the_node_within_what_would_have_been_fused)
 {
-    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]){ 1, -1, 2 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F64, 3), (double[]) { 1, -1, 2 });
     uint32_t y = OP1(&b, LTH_OP_NEG, x), node = b.g.node_count, z = OP1(&b, LTH_OP_LOG, y);
     bench_output(&b, OP1(&b, LTH_OP_ABS, z));
     cr_assert_eq(bench_compile(&b, LTH_COMPILE_CHECK_FINITE), LTH_OK);

@@ -30,7 +30,8 @@ static double a[N], c[N], condition[N], expected[N];
 
 static void fill(lth_dtype dtype, double low, double high)
 {
-    static const double special[] = { NAN, INFINITY, -INFINITY, 0, -0.0, 1, -1, 1e-30, -1e-30, 700, -700, 3.5, 2.5, -2.5, 0.49999997 };
+    static const double special[] = { NAN,    INFINITY, -INFINITY, 0,   -0.0, 1,    -1,        1e-30,
+                                      -1e-30, 700,      -700,      3.5, 2.5,  -2.5, 0.49999997 };
     static const double limits[] = { 127, -128, 255, 0, 1, -1, 2, 100 };
     uint64_t random = 9;
     for (int i = 0; i < N; i++) {
@@ -60,9 +61,11 @@ static uint32_t build(bench *b, uint32_t op, lth_dtype dtype, lth_dtype to)
     bench_reset(b);
     uint32_t operands[3], count = info->max_operands;
     for (uint32_t i = 0; i < count; i++)
-        operands[i] = op == LTH_OP_WHERE && i == 0 ? bench_input(b, SHAPE(LTH_BOOL, N), condition) : bench_input(b, SHAPE(dtype, N), i == 1 ? c : a);
+        operands[i] = op == LTH_OP_WHERE && i == 0 ? bench_input(b, SHAPE(LTH_BOOL, N), condition)
+                                                   : bench_input(b, SHAPE(dtype, N), i == 1 ? c : a);
     lth_attr_dtype cast = { to, 0 };
-    return bench_output(b, bench_op(b, op, operands, count, op == LTH_OP_CAST ? &cast : NULL, op == LTH_OP_CAST ? sizeof cast : 0));
+    return bench_output(b,
+                        bench_op(b, op, operands, count, op == LTH_OP_CAST ? &cast : NULL, op == LTH_OP_CAST ? sizeof cast : 0));
 }
 
 static void compare(uint32_t op, lth_dtype dtype, lth_dtype to, double tolerance)
@@ -86,7 +89,8 @@ Test(accel_tiles, every_pointwise_op_agrees_with_the_reference_in_every_type)
         fill(types[t], -20, 20);
         for (uint32_t op = 0; op < 256; op++) {
             const accel_op *info = accel_op_find(op);
-            if (!info || info->class != ACCEL_POINTWISE || op == LTH_OP_CAST || op == LTH_OP_DROPOUT || !accel_tile_supports(op, types[t]))
+            if (!info || info->class != ACCEL_POINTWISE || op == LTH_OP_CAST || op == LTH_OP_DROPOUT ||
+                !accel_tile_supports(op, types[t]))
                 continue;
             /* The C library's sinf is right to the last place, so is exp in f64; the interpreter's f32 to two. */
             compare(op, types[t], LTH_DTYPE_NONE, types[t] == LTH_F32 ? 6e-7 : 4e-15);

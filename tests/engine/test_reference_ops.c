@@ -34,15 +34,32 @@ Test(reference_ops, unary_ops_agree_with_their_formulas_in_both_precisions)
         double (*f)(double);
         double low, high;
     } rows[] = {
-        { LTH_OP_NEG, negative, -3, 3 },         { LTH_OP_EXP, exp, -5, 5 },           { LTH_OP_LOG, log, 0.1, 9 },
-        { LTH_OP_SQRT, sqrt, 0, 9 },             { LTH_OP_RSQRT, rsqrt, 0.1, 9 },      { LTH_OP_SIN, sin, -9, 9 },
-        { LTH_OP_COS, cos, -9, 9 },              { LTH_OP_TANH, tanh, -4, 4 },         { LTH_OP_ERF, erf, -4, 4 },
-        { LTH_OP_ABS, fabs, -3, 3 },             { LTH_OP_SIGN, sign, -3, 3 },         { LTH_OP_FLOOR, floor, -3.3, 3.1 },
-        { LTH_OP_CEIL, ceil, -3.3, 3.1 },        { LTH_OP_ROUND, nearbyint, -3, 3 },   { LTH_OP_LOG1P, log1p, -0.9, 9 },
-        { LTH_OP_EXPM1, expm1, -3, 3 },          { LTH_OP_RECIPROCAL, reciprocal, 0.2, 3 }, { LTH_OP_SQUARE, square, -3, 3 },
-        { LTH_OP_SIGMOID, sigmoid, -9, 9 },      { LTH_OP_RELU, relu, -3, 3 },         { LTH_OP_GELU, gelu, -4, 4 },
-        { LTH_OP_GELU_TANH, gelu_tanh, -4, 4 },  { LTH_OP_SILU, silu, -9, 9 },         { LTH_OP_SOFTPLUS, softplus, -9, 9 },
-        { LTH_OP_STOP_GRADIENT, identity, -3, 3 }, { LTH_OP_ISFINITE, is_finite, -3, 3 },
+        { LTH_OP_NEG, negative, -3, 3 },
+        { LTH_OP_EXP, exp, -5, 5 },
+        { LTH_OP_LOG, log, 0.1, 9 },
+        { LTH_OP_SQRT, sqrt, 0, 9 },
+        { LTH_OP_RSQRT, rsqrt, 0.1, 9 },
+        { LTH_OP_SIN, sin, -9, 9 },
+        { LTH_OP_COS, cos, -9, 9 },
+        { LTH_OP_TANH, tanh, -4, 4 },
+        { LTH_OP_ERF, erf, -4, 4 },
+        { LTH_OP_ABS, fabs, -3, 3 },
+        { LTH_OP_SIGN, sign, -3, 3 },
+        { LTH_OP_FLOOR, floor, -3.3, 3.1 },
+        { LTH_OP_CEIL, ceil, -3.3, 3.1 },
+        { LTH_OP_ROUND, nearbyint, -3, 3 },
+        { LTH_OP_LOG1P, log1p, -0.9, 9 },
+        { LTH_OP_EXPM1, expm1, -3, 3 },
+        { LTH_OP_RECIPROCAL, reciprocal, 0.2, 3 },
+        { LTH_OP_SQUARE, square, -3, 3 },
+        { LTH_OP_SIGMOID, sigmoid, -9, 9 },
+        { LTH_OP_RELU, relu, -3, 3 },
+        { LTH_OP_GELU, gelu, -4, 4 },
+        { LTH_OP_GELU_TANH, gelu_tanh, -4, 4 },
+        { LTH_OP_SILU, silu, -9, 9 },
+        { LTH_OP_SOFTPLUS, softplus, -9, 9 },
+        { LTH_OP_STOP_GRADIENT, identity, -3, 3 },
+        { LTH_OP_ISFINITE, is_finite, -3, 3 },
     };
     enum { N = 13 };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++)
@@ -69,9 +86,12 @@ Test(reference_ops, extremes_of_activations_do_not_overflow)
         uint32_t op;
         double y[6];
     } rows[] = {
-        { LTH_OP_SIGMOID, { 0, 3.7200759760208e-44, 1, 1, 1, NAN } }, { LTH_OP_SOFTPLUS, { 0, 3.7200759760208e-44, 100, 1000, INFINITY, NAN } },
-        { LTH_OP_TANH, { -1, -1, 1, 1, 1, NAN } },                    { LTH_OP_RELU, { 0, 0, 100, 1000, INFINITY, NAN } },
-        { LTH_OP_GELU, { 0, 0, 100, 1000, INFINITY, NAN } },          { LTH_OP_SIGN, { -1, -1, 1, 1, 1, NAN } },
+        { LTH_OP_SIGMOID, { 0, 3.7200759760208e-44, 1, 1, 1, NAN } },
+        { LTH_OP_SOFTPLUS, { 0, 3.7200759760208e-44, 100, 1000, INFINITY, NAN } },
+        { LTH_OP_TANH, { -1, -1, 1, 1, 1, NAN } },
+        { LTH_OP_RELU, { 0, 0, 100, 1000, INFINITY, NAN } },
+        { LTH_OP_GELU, { 0, 0, 100, 1000, INFINITY, NAN } },
+        { LTH_OP_SIGN, { -1, -1, 1, 1, 1, NAN } },
     };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         bench_reset(&b);
@@ -102,7 +122,8 @@ Test(reference_ops, binary_ops_serve_floats_and_integers_and_integers_wrap)
         for (int floating = 0; floating < 2; floating++) {
             lth_dtype t = floating ? LTH_F64 : LTH_I8;
             bench_reset(&b);
-            uint32_t out = bench_output(&b, OP2(&b, rows[r].op, bench_input(&b, SHAPE(t, 6), x), bench_input(&b, SHAPE(t, 6), y)));
+            uint32_t out =
+                bench_output(&b, OP2(&b, rows[r].op, bench_input(&b, SHAPE(t, 6), x), bench_input(&b, SHAPE(t, 6), y)));
             bench_go(&b, 0);
             bench_expect(&b, lth_dtype_name(t), out, floating ? rows[r].f64 : rows[r].i8, 6, 0);
         }
@@ -112,7 +133,8 @@ Test(reference_ops, maximum_and_max_let_nan_win)
 {
     static const double x[] = { 1, NAN, 3, NAN }, y[] = { NAN, 2, 1, NAN }, larger[] = { NAN, NAN, 3, NAN }, most[] = { NAN };
     uint32_t a = bench_input(&b, SHAPE(LTH_F32, 4), x), c = bench_input(&b, SHAPE(LTH_F32, 4), y);
-    uint32_t both = bench_output(&b, OP2(&b, LTH_OP_MAXIMUM, a, c)), all = bench_output(&b, OP1A(&b, LTH_OP_MAX, a, lth_attr_reduce, 1, 0));
+    uint32_t both = bench_output(&b, OP2(&b, LTH_OP_MAXIMUM, a, c)),
+             all = bench_output(&b, OP1A(&b, LTH_OP_MAX, a, lth_attr_reduce, 1, 0));
     uint32_t place = bench_output(&b, OP1A(&b, LTH_OP_ARGMAX, a, lth_attr_axis, 0));
     bench_go(&b, 0);
     bench_expect(&b, "maximum", both, larger, 4, 0);
@@ -126,9 +148,13 @@ Test(reference_ops, casts_truncate_clamp_and_round_to_even)
     static const struct {
         lth_dtype to;
         double y[6];
-    } rows[] = { { LTH_I32, { 2, -2, 300, -300, 0, 0 } }, { LTH_I8, { 2, -2, 127, -128, 0, 0 } }, { LTH_U8, { 2, 0, 255, 0, 0, 0 } },
-                 { LTH_BOOL, { 1, 1, 1, 1, 1, 0 } },      { LTH_F64, { 2.7, -2.7, 300, -300, NAN, 0 } },
-                 { LTH_BF16, { 0x402D, 0xC02D, 0x4396, 0xC396, 0x7FC0, 0 } }, { LTH_F16, { 0x4166, 0xC166, 0x5CB0, 0xDCB0, 0x7E00, 0 } } };
+    } rows[] = { { LTH_I32, { 2, -2, 300, -300, 0, 0 } },
+                 { LTH_I8, { 2, -2, 127, -128, 0, 0 } },
+                 { LTH_U8, { 2, 0, 255, 0, 0, 0 } },
+                 { LTH_BOOL, { 1, 1, 1, 1, 1, 0 } },
+                 { LTH_F64, { 2.7, -2.7, 300, -300, NAN, 0 } },
+                 { LTH_BF16, { 0x402D, 0xC02D, 0x4396, 0xC396, 0x7FC0, 0 } },
+                 { LTH_F16, { 0x4166, 0xC166, 0x5CB0, 0xDCB0, 0x7E00, 0 } } };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         bench_reset(&b);
         uint32_t y = OP1A(&b, LTH_OP_CAST, bench_input(&b, SHAPE(LTH_F64, 6), x), lth_attr_dtype, rows[r].to, 0);
@@ -157,9 +183,11 @@ Test(reference_ops, every_f16_and_bf16_survives_a_cast_to_f64_and_back)
 Test(reference_ops, shape_ops_move_elements_to_their_places)
 {
     static const double x[] = { 0, 1, 2, 3, 4, 5 }, extra[] = { 9 };
-    static const double turned[] = { 0, 3, 1, 4, 2, 5 }, repeated[] = { 0, 1, 2, 0, 1, 2 }, some[] = { 3, 5 }, back[] = { 2, 1, 0, 5, 4, 3 };
+    static const double turned[] = { 0, 3, 1, 4, 2, 5 }, repeated[] = { 0, 1, 2, 0, 1, 2 }, some[] = { 3, 5 },
+                        back[] = { 2, 1, 0, 5, 4, 3 };
     static const double framed[] = { 9, 0, 1, 2, 9, 3, 4, 5, 9, 9, 9, 9 }, joined[] = { 0, 1, 2, 9, 3, 4, 5, 9 };
-    uint32_t a = bench_input(&b, SHAPE(LTH_F32, 2, 3), x), row = bench_input(&b, SHAPE(LTH_F32, 3), x), nine = bench_scalar(&b, LTH_F32, 9);
+    uint32_t a = bench_input(&b, SHAPE(LTH_F32, 2, 3), x), row = bench_input(&b, SHAPE(LTH_F32, 3), x),
+             nine = bench_scalar(&b, LTH_F32, 9);
     uint32_t column = OP1A(&b, LTH_OP_EXPAND, bench_input(&b, SHAPE(LTH_F32, 1), extra), lth_attr_dims, 2, 0, { 2, 1 });
     uint32_t outs[] = {
         bench_output(&b, OP1A(&b, LTH_OP_PERMUTE, a, lth_attr_dims, 2, 0, { 1, 0 })),
@@ -190,7 +218,8 @@ Test(reference_ops, a_window_is_clamped_into_the_axis)
         uint32_t start = bench_input(&b, RANK0(LTH_I64), &rows[r].start);
         uint32_t window = bench_output(&b, OP2A(&b, LTH_OP_SLICE_AT, a, start, lth_attr_window, 0, 2));
         uint32_t operands[] = { a, p, start };
-        uint32_t updated = bench_output(&b, bench_op(&b, LTH_OP_UPDATE_AT, operands, 3, &(lth_attr_window){ 0, 2 }, sizeof(lth_attr_window)));
+        uint32_t updated =
+            bench_output(&b, bench_op(&b, LTH_OP_UPDATE_AT, operands, 3, &(lth_attr_window) { 0, 2 }, sizeof(lth_attr_window)));
         bench_go(&b, 0);
         bench_expect(&b, "slice_at", window, rows[r].window, 2, 0);
         bench_expect(&b, "update_at", updated, rows[r].updated, 5, 0);
@@ -205,9 +234,14 @@ Test(reference_ops, reductions_over_any_axes)
         int64_t n;
         double y[4];
     } rows[] = {
-        { LTH_OP_SUM, 7, 1, { 36 } },           { LTH_OP_SUM, 1, 4, { 6, 8, 10, 12 } },   { LTH_OP_SUM, 2, 4, { 4, 6, 12, 14 } },
-        { LTH_OP_SUM, 5, 2, { 14, 22 } },       { LTH_OP_MEAN, 6, 2, { 2.5, 6.5 } },      { LTH_OP_MAX, 4, 4, { 2, 4, 6, 8 } },
-        { LTH_OP_MIN, 3, 2, { 1, 2 } },         { LTH_OP_PROD, 7, 1, { 40320 } },
+        { LTH_OP_SUM, 7, 1, { 36 } },
+        { LTH_OP_SUM, 1, 4, { 6, 8, 10, 12 } },
+        { LTH_OP_SUM, 2, 4, { 4, 6, 12, 14 } },
+        { LTH_OP_SUM, 5, 2, { 14, 22 } },
+        { LTH_OP_MEAN, 6, 2, { 2.5, 6.5 } },
+        { LTH_OP_MAX, 4, 4, { 2, 4, 6, 8 } },
+        { LTH_OP_MIN, 3, 2, { 1, 2 } },
+        { LTH_OP_PROD, 7, 1, { 40320 } },
         { LTH_OP_LOGSUMEXP, 4, 4, { 2.31326168751822, 4.31326168751822, 6.31326168751822, 8.31326168751822 } },
     };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -268,14 +302,16 @@ Test(reference_ops, matmul_takes_either_operand_transposed_and_batches)
 
 Test(reference_ops, gathers_and_scatters_follow_the_index_and_repeats_add_up)
 {
-    static const double table[] = { 1, 2, 3, 4, 5, 6 }, index[] = { 2, 0, 2 }, rows[] = { 5, 6, 1, 2, 5, 6 }, added[] = { 1, 2, 0, 0, 10, 12 };
+    static const double table[] = { 1, 2, 3, 4, 5, 6 }, index[] = { 2, 0, 2 }, rows[] = { 5, 6, 1, 2, 5, 6 },
+                        added[] = { 1, 2, 0, 0, 10, 12 };
     static const double along[] = { 1, 0, 1, 1 }, taken[] = { 3, 2, 3, 4 };
     static const double values[] = { 10, 20, 30, 40 };
     for (lth_dtype t = LTH_I64; t <= LTH_I32; t++) {
         bench_reset(&b);
         uint32_t x = bench_input(&b, SHAPE(LTH_F32, 3, 2), table), i = bench_input(&b, SHAPE(t, 3), index);
         uint32_t gathered = OP2(&b, LTH_OP_GATHER, x, i);
-        uint32_t a = bench_output(&b, gathered), c = bench_output(&b, OP2A(&b, LTH_OP_SCATTER_ADD, gathered, i, lth_attr_axis, 3));
+        uint32_t a = bench_output(&b, gathered),
+                 c = bench_output(&b, OP2A(&b, LTH_OP_SCATTER_ADD, gathered, i, lth_attr_axis, 3));
         uint32_t j = bench_input(&b, SHAPE(t, 2, 2), along), v = bench_input(&b, SHAPE(LTH_F32, 2, 2), values);
         uint32_t square = OP1A(&b, LTH_OP_SLICE, x, lth_attr_slice, { 0, 0 }, { 2, 2 }, { 1, 1 });
         uint32_t d = bench_output(&b, OP2A(&b, LTH_OP_GATHER_ALONG, square, j, lth_attr_axis, 0));
@@ -284,7 +320,7 @@ Test(reference_ops, gathers_and_scatters_follow_the_index_and_repeats_add_up)
         bench_expect(&b, "gather", a, rows, 6, 0);
         bench_expect(&b, "scatter_add", c, added, 6, 0);
         bench_expect(&b, "gather_along", d, taken, 4, 0);
-        bench_expect(&b, "scatter_along", e, (double[]){ 0, 20, 40, 40, 0, 0 }, 6, 0);
+        bench_expect(&b, "scatter_along", e, (double[]) { 0, 20, 40, 40, 0, 0 }, 6, 0);
     }
 }
 
@@ -293,13 +329,16 @@ Test(reference_ops, softmax_and_cross_entropy_agree_with_their_definitions)
     static const double x[] = { 1, 2, 3, -1000, 0, 1000 }, target[] = { 0, 2 };
     double sum = exp(-2) + exp(-1) + 1;
     double probability[] = { exp(-2) / sum, exp(-1) / sum, 1 / sum, 0, 0, 1 };
-    double logarithm[] = { -2 - log(sum), -1 - log(sum), -log(sum), -2000, -1000, 0 }, loss[] = { 2 + log(sum), 0 }, lse[] = { 3 + log(sum), 1000 };
+    double logarithm[] = { -2 - log(sum), -1 - log(sum), -log(sum), -2000, -1000, 0 }, loss[] = { 2 + log(sum), 0 },
+           lse[] = { 3 + log(sum), 1000 };
     double gradient[] = { 2 * (probability[0] - 1), 2 * probability[1], 2 * probability[2], 0, 0, 0 };
     static const double d_loss[] = { 2, 3 };
-    uint32_t a = bench_input(&b, SHAPE(LTH_F64, 2, 3), x), t = bench_input(&b, SHAPE(LTH_I64, 2), target), d = bench_input(&b, SHAPE(LTH_F64, 2), d_loss);
+    uint32_t a = bench_input(&b, SHAPE(LTH_F64, 2, 3), x), t = bench_input(&b, SHAPE(LTH_I64, 2), target),
+             d = bench_input(&b, SHAPE(LTH_F64, 2), d_loss);
     uint32_t ce = OP2(&b, LTH_OP_CROSS_ENTROPY, a, t), operands[] = { a, t, ce + 1, d };
     uint32_t outs[] = { bench_output(&b, OP1A(&b, LTH_OP_SOFTMAX, a, lth_attr_axis, 1)),
-                        bench_output(&b, OP1A(&b, LTH_OP_LOG_SOFTMAX, a, lth_attr_axis, 1)), bench_output(&b, ce), bench_output(&b, ce + 1),
+                        bench_output(&b, OP1A(&b, LTH_OP_LOG_SOFTMAX, a, lth_attr_axis, 1)), bench_output(&b, ce),
+                        bench_output(&b, ce + 1),
                         bench_output(&b, bench_op(&b, LTH_OP_CROSS_ENTROPY_GRAD, operands, 4, NULL, 0)) };
     bench_go(&b, 0);
     bench_expect(&b, "softmax", outs[0], probability, 6, 1e-15);
@@ -313,11 +352,12 @@ Test(reference_ops, layer_norm_standardizes_each_row)
 {
     static const double x[] = { 1, 2, 3, 4, 5, 5, 5, 5 };
     double rstd = 1 / sqrt(1.25 + 1e-5), y[] = { -1.5 * rstd, -0.5 * rstd, 0.5 * rstd, 1.5 * rstd, 0, 0, 0, 0 };
-    uint32_t n = OP2A(&b, LTH_OP_LAYER_NORM, bench_input(&b, SHAPE(LTH_F64, 2, 2, 2), x), bench_scalar(&b, LTH_F64, 1e-5), lth_attr_axis, 2);
+    uint32_t n = OP2A(&b, LTH_OP_LAYER_NORM, bench_input(&b, SHAPE(LTH_F64, 2, 2, 2), x), bench_scalar(&b, LTH_F64, 1e-5),
+                      lth_attr_axis, 2);
     uint32_t out = bench_output(&b, n), second = bench_output(&b, n + 1);
     bench_go(&b, 0);
     bench_expect(&b, "layer_norm", out, y, 8, 1e-14);
-    bench_expect(&b, "rstd", second, (double[]){ rstd, 1 / sqrt(1e-5) }, 2, 1e-14);
+    bench_expect(&b, "rstd", second, (double[]) { rstd, 1 / sqrt(1e-5) }, 2, 1e-14);
 }
 
 Test(reference_ops, random_ops_are_a_pure_function_of_seed_step_stream_and_id)
@@ -360,8 +400,8 @@ Test(reference_ops, leaves_without_operands)
     uint32_t i = bench_output(&b, bench_op(&b, LTH_OP_IOTA, NULL, 0, &counting, sizeof counting)), n = bench_output(&b, five);
     uint32_t s = bench_output(&b, bench_scalar(&b, LTH_F32, 0.1));
     bench_go(&b, 0);
-    bench_expect(&b, "iota", i, (double[]){ 0, 1, 2, 0, 1, 2 }, 6, 0);
-    bench_expect(&b, "integer", n, (double[]){ -5 }, 1, 0);
+    bench_expect(&b, "iota", i, (double[]) { 0, 1, 2, 0, 1, 2 }, 6, 0);
+    bench_expect(&b, "integer", n, (double[]) { -5 }, 1, 0);
     cr_assert_eq(bench_get(&b, s, 0), (double)0.1f);
 }
 
@@ -369,7 +409,8 @@ Test(reference_ops, tensors_without_elements_and_with_one)
 {
     for (int64_t n = 0; n < 2; n++) {
         bench_reset(&b);
-        uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2, n), (double[]){ 3, 4 }), y = bench_input(&b, SHAPE(LTH_F32, n, 2), (double[]){ 5, 6 });
+        uint32_t x = bench_input(&b, SHAPE(LTH_F32, 2, n), (double[]) { 3, 4 }),
+                 y = bench_input(&b, SHAPE(LTH_F32, n, 2), (double[]) { 5, 6 });
         uint32_t outs[] = {
             bench_output(&b, OP1(&b, LTH_OP_EXP, x)),
             bench_output(&b, OP1A(&b, LTH_OP_SUM, x, lth_attr_reduce, 2, 0)),
@@ -381,8 +422,8 @@ Test(reference_ops, tensors_without_elements_and_with_one)
         };
         bench_go(&b, 0);
         cr_assert_eq(lth_shape_count(&b.output_shapes[outs[0]]), 2 * n);
-        bench_expect(&b, "sum", outs[1], n ? (double[]){ 3, 4 } : (double[]){ 0, 0 }, 2, 0);
-        bench_expect(&b, "matmul", outs[2], n ? (double[]){ 15, 18, 20, 24 } : (double[]){ 0, 0, 0, 0 }, 4, 0);
+        bench_expect(&b, "sum", outs[1], n ? (double[]) { 3, 4 } : (double[]) { 0, 0 }, 2, 0);
+        bench_expect(&b, "matmul", outs[2], n ? (double[]) { 15, 18, 20, 24 } : (double[]) { 0, 0, 0, 0 }, 4, 0);
         cr_assert_eq(bench_get(&b, outs[5], 0), 1);
     }
 }

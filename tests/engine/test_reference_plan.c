@@ -34,7 +34,7 @@ Test(reference_plan, state_reads_as_it_was_at_the_start_even_after_its_assign)
     uint32_t old = bench_state(&b, p, 0, SHAPE(LTH_F64, 2));
     bench_assign(&b, p, 0, OP2(&b, LTH_OP_ADD, old, old));
     uint32_t late = bench_output(&b, bench_state(&b, p, 0, SHAPE(LTH_F64, 2)));
-    bench_op(&b, LTH_OP_PRINT, &old, 1, &(lth_attr_text){ "p" }, sizeof(lth_attr_text));
+    bench_op(&b, LTH_OP_PRINT, &old, 1, &(lth_attr_text) { "p" }, sizeof(lth_attr_text));
     bench_go(&b, 0);
     bench_expect(&b, "old value", late, two, 2, 0);
     cr_assert_str_eq(b.printed, "p=1;");
@@ -61,9 +61,9 @@ Test(reference_plan, a_failed_assertion_commits_nothing_and_names_its_node)
     uint32_t out = bench_output(&b, OP1(&b, LTH_OP_NEG, old));
     memset(b.outputs[out], 0, 16);
     uint32_t ok = bench_input(&b, SHAPE(LTH_BOOL, 2), flag);
-    bench_op(&b, LTH_OP_PRINT, &old, 1, &(lth_attr_text){ "p" }, sizeof(lth_attr_text));
+    bench_op(&b, LTH_OP_PRINT, &old, 1, &(lth_attr_text) { "p" }, sizeof(lth_attr_text));
     uint32_t node = b.g.node_count;
-    bench_op(&b, LTH_OP_ASSERT, &ok, 1, &(lth_attr_text){ "the loss is positive" }, sizeof(lth_attr_text));
+    bench_op(&b, LTH_OP_ASSERT, &ok, 1, &(lth_attr_text) { "the loss is positive" }, sizeof(lth_attr_text));
     cr_assert_eq(bench_compile(&b, 0), LTH_OK);
     cr_assert_eq(bench_run(&b), LTH_CHECK);
     cr_assert_eq(b.result.failed_node, node);
@@ -93,7 +93,8 @@ Test(reference_plan, an_index_out_of_range_names_the_node_the_index_and_the_rang
     cr_assert_str_eq(b.result.message, "index -1 is out of range 0..4");
 
     bench_reset(&b);
-    bench_output(&b, OP2(&b, LTH_OP_CROSS_ENTROPY, bench_input(&b, SHAPE(LTH_F64, 1, 3), logits), bench_input(&b, SHAPE(LTH_I64, 1), target)));
+    bench_output(&b, OP2(&b, LTH_OP_CROSS_ENTROPY, bench_input(&b, SHAPE(LTH_F64, 1, 3), logits),
+                         bench_input(&b, SHAPE(LTH_I64, 1), target)));
     cr_assert_eq(bench_compile(&b, 0), LTH_OK);
     cr_assert_eq(bench_run(&b), LTH_CHECK);
     cr_assert_str_eq(b.result.message, "target 3 is out of range 0..2");
@@ -118,9 +119,10 @@ Test(reference_plan, check_finite_pardons_an_infinity_that_was_given_as_a_number
     static const double x[] = { 1, 2 }, mask[] = { 1, 0 };
     uint32_t a = bench_input(&b, SHAPE(LTH_F64, 2), x), seen = bench_input(&b, SHAPE(LTH_BOOL, 2), mask);
     uint32_t hidden = OP1A(&b, LTH_OP_EXPAND, bench_scalar(&b, LTH_F64, -INFINITY), lth_attr_dims, 1, 0, { 2 });
-    uint32_t masked = OP1A(&b, LTH_OP_SOFTMAX, OP3(&b, LTH_OP_WHERE, seen, a, hidden), lth_attr_axis, 0), out = bench_output(&b, masked);
+    uint32_t masked = OP1A(&b, LTH_OP_SOFTMAX, OP3(&b, LTH_OP_WHERE, seen, a, hidden), lth_attr_axis, 0),
+             out = bench_output(&b, masked);
     bench_go(&b, LTH_COMPILE_CHECK_FINITE);
-    bench_expect(&b, "masked softmax", out, (double[]){ 1, 0 }, 2, 0);
+    bench_expect(&b, "masked softmax", out, (double[]) { 1, 0 }, 2, 0);
     uint32_t node = b.g.node_count; /* but not one that is made of finite numbers */
     bench_output(&b, OP1(&b, LTH_OP_RECIPROCAL, OP2(&b, LTH_OP_SUB, a, a)));
     cr_assert_eq(bench_compile(&b, LTH_COMPILE_CHECK_FINITE), LTH_OK);
@@ -135,7 +137,8 @@ Test(reference_plan, keep_all_keeps_every_value_also_state_that_is_overwritten)
     uint32_t late = OP1(&b, LTH_OP_NEG, half);
     bench_assign(&b, p, 0, late);
     bench_go(&b, LTH_COMPILE_KEEP_ALL);
-    const double *state = b.accelerator->value_data(b.self, b.plan, old), *middle = b.accelerator->value_data(b.self, b.plan, half);
+    const double *state = b.accelerator->value_data(b.self, b.plan, old),
+                 *middle = b.accelerator->value_data(b.self, b.plan, half);
     cr_assert_eq(state[1], 2);
     cr_assert_eq(middle[0], 0.5);
     cr_assert_eq(bench_state_get(&b, p, 1), -0.5);
@@ -164,7 +167,8 @@ Test(reference_plan, values_whose_lives_do_not_meet_share_memory_and_the_plan_sa
 Test(reference_plan, matmul_counts_two_operations_a_multiply_add)
 {
     static double x[64];
-    bench_output(&b, OP2A(&b, LTH_OP_MATMUL, bench_input(&b, SHAPE(LTH_F32, 3, 5), x), bench_input(&b, SHAPE(LTH_F32, 5, 7), x), lth_attr_matmul, 0, 0));
+    bench_output(&b, OP2A(&b, LTH_OP_MATMUL, bench_input(&b, SHAPE(LTH_F32, 3, 5), x), bench_input(&b, SHAPE(LTH_F32, 5, 7), x),
+                          lth_attr_matmul, 0, 0));
     bench_go(&b, 0);
     lth_plan_info info = { .struct_size = sizeof info };
     b.accelerator->plan_info(b.self, b.plan, &info);
@@ -176,7 +180,7 @@ Test(reference_plan, what_it_cannot_compile_is_refused_by_name)
     static const double x[] = { 1, 2 };
     uint32_t a = bench_input(&b, SHAPE(LTH_BF16, 2), x);
     lth_shape s = SHAPE(LTH_BF16, 2);
-    graph_append(&b.g, LTH_OP_ADD, (uint32_t[]){ a, a }, 2, NULL, 0, 0, &s, 1);
+    graph_append(&b.g, LTH_OP_ADD, (uint32_t[]) { a, a }, 2, NULL, 0, 0, &s, 1);
     cr_assert_eq(bench_compile(&b, 0), LTH_UNSUPPORTED);
     cr_assert_str_eq(b.message, "add of bf16 is not supported");
     cr_assert_not(b.accelerator->supports(b.self, LTH_OP_ADD, LTH_BF16));
@@ -209,8 +213,11 @@ Test(reference_plan, an_unbound_buffer_is_named_before_anything_is_committed)
     uint32_t node = b.g.node_count;
     bench_output(&b, bench_input(&b, SHAPE(LTH_F64, 2), two));
     cr_assert_eq(bench_compile(&b, 0), LTH_OK);
-    lth_bindings bindings = { .struct_size = sizeof bindings, .inputs = (const void *[]){ NULL }, .outputs = (void *const *)b.outputs,
-                              .arenas = (void *const *)b.arenas, .scalars = b.scalars };
+    lth_bindings bindings = { .struct_size = sizeof bindings,
+                              .inputs = (const void *[]) { NULL },
+                              .outputs = (void *const *)b.outputs,
+                              .arenas = (void *const *)b.arenas,
+                              .scalars = b.scalars };
     cr_assert_eq(b.accelerator->run(b.self, b.plan, &bindings, &b.result), LTH_CHECK);
     cr_assert_eq(b.result.failed_node, node);
     cr_assert_eq(bench_state_get(&b, p, 0), 1);
@@ -224,7 +231,7 @@ static void collect(void *context, const char *text)
 
 Test(reference_plan, describe_writes_a_line_a_node)
 {
-    bench_output(&b, OP1(&b, LTH_OP_EXP, bench_input(&b, SHAPE(LTH_F32, 2, 3), (double[6]){ 0 })));
+    bench_output(&b, OP1(&b, LTH_OP_EXP, bench_input(&b, SHAPE(LTH_F32, 2, 3), (double[6]) { 0 })));
     bench_go(&b, 0);
     char text[1024] = "";
     b.accelerator->describe(b.self, b.plan, collect, text);

@@ -66,7 +66,10 @@ static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *resul
                 continue;
             if (isnan(x) || !given) {
                 char text[80];
-                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i, isnan(x) ? "nan" : x > 0 ? "inf" : "-inf");
+                snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i,
+                         isnan(x) ? "nan"
+                         : x > 0  ? "inf"
+                                  : "-inf");
                 return fail(result, node, text);
             }
             p->infinite[v] = true;
@@ -98,7 +101,8 @@ static void commit(lth_plan *p, const lth_bindings *b)
         if (n->op == LTH_OP_OUTPUT)
             copy_value(p, b->outputs[((const lth_attr_slot *)lth_node_attributes(g, n))->slot], p->data[v], v);
         else if (n->op == LTH_OP_PRINT && b->print)
-            b->print(b->print_context, ((const lth_attr_text *)lth_node_attributes(g, n))->text, &lth_graph_value(g, v)->shape, p->data[v]);
+            b->print(b->print_context, ((const lth_attr_text *)lth_node_attributes(g, n))->text, &lth_graph_value(g, v)->shape,
+                     p->data[v]);
         else if (p->staging[i])
             copy_value(p, p->staging[i], p->data[v], v);
     }
@@ -107,7 +111,8 @@ static void commit(lth_plan *p, const lth_bindings *b)
         if (n->op != LTH_OP_ASSIGN)
             continue;
         uint32_t v = lth_node_operand(g, n, 0);
-        copy_value(p, state_at(b, lth_node_attributes(g, n), lth_graph_value(g, v)->shape.dtype), p->staging[i] ? p->staging[i] : p->data[v], v);
+        copy_value(p, state_at(b, lth_node_attributes(g, n), lth_graph_value(g, v)->shape.dtype),
+                   p->staging[i] ? p->staging[i] : p->data[v], v);
     }
 }
 
