@@ -131,7 +131,7 @@ static int check(session *s)
     bool data_failed = false;
     if (status == LTH_OK) {
         status = prepare(s, &e);
-        data_failed = status == LTH_IO && !s->engine;
+        data_failed = status == LTH_IO && !s->engine && ((const lth_datamodule *)s->data->table)->prepare_data;
     }
     if (status == LTH_OK)
         status = record_steps(s, &recorded, &e);

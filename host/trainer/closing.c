@@ -70,13 +70,16 @@ static void fit_json(session *s, const char *reason)
 
 void closing_words(session *s, const char *reason)
 {
-    char took[CLOCK_TEXT_SIZE];
+    char took[CLOCK_TEXT_SIZE], whole[CLOCK_TEXT_SIZE];
     console_status(&s->console, "");
     say_plans(s);
     if (s->args->json)
         fit_json(s, reason);
-    console_line(&s->console, "stopped: %s; %lld epochs, %lld steps, %s", reason, (long long)s->loop.epoch,
-                 (long long)s->loop.global_step, clock_duration(fit_elapsed(s), took));
+    clock_duration(fit_elapsed(s), took);
+    clock_duration(fit_seconds(s), whole);
+    console_line(&s->console, "stopped: %s; %lld epochs, %lld steps, %s%s%s%s", reason, (long long)s->loop.epoch,
+                 (long long)s->loop.global_step, took, s->resumed ? " (" : "", s->resumed ? whole : "",
+                 s->resumed ? " with what came before)" : "");
     if (s->made_run_dir && !s->keep_run_dir)
         return;
     if (s->best.name)

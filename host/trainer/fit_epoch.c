@@ -128,6 +128,9 @@ static lth_status batches(session *s, bool *complete, error *e)
         if (status != LTH_OK && status != LTH_END)
             component_add_fault(s->data, e);
         component_leave();
+        if (status == LTH_END && s->loop.batch == 0)
+            return error_set(e, LTH_INVALID, "the datamodule '%s' gave no batch in epoch %lld", s->data->known->id,
+                             (long long)s->loop.epoch);
         if (status == LTH_END) {
             s->running.last = true;
             break;

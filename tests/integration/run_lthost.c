@@ -77,13 +77,17 @@ static outcome finish(pid_t child)
 
 outcome run_lthost(const char *const *arguments) { return finish(start(arguments)); }
 
-outcome run_lthost_and_kill(const char *const *arguments, int signal, const char *when)
+outcome run_lthost_and_kill(const char *const *arguments, int signal, int times, const char *when)
 {
     pid_t child = start(arguments);
-    const struct timespec pause = { 0, 1000000 };
+    const struct timespec pause = { 0, 1000000 }, between = { 0, 100000000 };
     for (int i = 0; i < 60000 && access(when, F_OK) != 0 && waitpid(child, NULL, WNOHANG) == 0; i++)
         nanosleep(&pause, NULL);
-    kill(child, signal);
+    for (int i = 0; i < times; i++) {
+        if (i > 0)
+            nanosleep(&between, NULL);
+        kill(child, signal);
+    }
     return finish(child);
 }
 

@@ -27,8 +27,8 @@ outcome run_lthost(const char *const *arguments);
 #define RUN(...) run_lthost((const char *const[]) { __VA_ARGS__, NULL })
 void outcome_free(outcome *o);
 
-/* The same, with `signal` sent once the file `when` is in the folder. */
-outcome run_lthost_and_kill(const char *const *arguments, int signal, const char *when);
+/* The same, with `signal` sent once the file `when` is in the folder; `times` times, 100 ms apart. */
+outcome run_lthost_and_kill(const char *const *arguments, int signal, int times, const char *when);
 
 /* SHA-256 of a file of the folder, 64 digits; "" where there is none. */
 const char *run_sha256(const char *name, char out[65]);

@@ -78,7 +78,7 @@ Test(resume, a_killed_run_goes_on_to_the_bits_of_one_that_was_not)
     error e = { 0 };
     for (size_t i = 0; i < sizeof when / sizeof *when; i++) {
         const char *const arguments[] = { "fit", "run.ini", NULL };
-        outcome o = run_lthost_and_kill(arguments, SIGKILL, when[i]);
+        outcome o = run_lthost_and_kill(arguments, SIGKILL, 1, when[i]);
         cr_assert(o.status == 1000 + SIGKILL || o.status == 0, "%d: %s", o.status, o.err);
         outcome_free(&o);
         o = RUN("fit", "run.ini", "--resume", "auto");
@@ -101,7 +101,7 @@ Test(resume, sigterm_and_sigint_leave_a_resume_point_and_say_so)
     error e = { 0 };
     for (size_t i = 0; i < 2; i++) {
         const char *const arguments[] = { "fit", "run.ini", NULL };
-        outcome o = run_lthost_and_kill(arguments, signals[i].signal, RUNS "checkpoints/epoch=0-step=5");
+        outcome o = run_lthost_and_kill(arguments, signals[i].signal, 1, RUNS "checkpoints/epoch=0-step=5");
         cr_assert_eq(o.status, signals[i].status, "%d: %s", o.status, o.err);
         cr_expect_not_null(strstr(o.err, signals[i].word), "%s", o.err);
         outcome_free(&o);
@@ -112,6 +112,18 @@ Test(resume, sigterm_and_sigint_leave_a_resume_point_and_say_so)
         file_remove_tree("runs", &e);
     }
     free(whole.metrics);
+}
+
+Test(resume, a_second_sigint_leaves_at_once)
+{
+    run_write("run.ini", "[trainer]\naccelerator = reference\nmax_epochs = 1\n[data]\nuse = recorder_data\nbatch_size = 2\n"
+                         "[optimizer]\nuse = sgd\nlr = 0.1\n[model]\nuse = recorder\nhang_at = 1\n");
+    const char *const arguments[] = { "fit", "run.ini", NULL };
+    outcome o = run_lthost_and_kill(arguments, SIGINT, 2, "hanging");
+    cr_expect_eq(o.status, 130, "%d: %s", o.status, o.err);
+    cr_expect_not_null(strstr(o.err, "finishing the step"), "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "leaving at once"), "%s", o.err);
+    outcome_free(&o);
 }
 
 Test(resume, a_resume_point_in_mid_window_keeps_the_gradients_so_far)

@@ -4,11 +4,12 @@
 
 #include <lthost/nn.h>
 #include <signal.h>
+#include <unistd.h>
 
 /* ---- Model ---- */
 
 struct recorder {
-    int64_t fail_at, stop_at, skip_at, no_loss_at, crash_at; /* batch_idx; -1: never */
+    int64_t fail_at, stop_at, skip_at, no_loss_at, crash_at, hang_at; /* batch_idx; -1: never */
     bool wrong_shape;                                        /* training_step makes a mistake */
     bool several;                                  /* two optimizers */
     lth_linear layer;
@@ -21,6 +22,7 @@ static const lth_option model_options[] = {
     LTH_OPTION(struct recorder, skip_at, "-1", "-1..", "on_train_batch_start skips the rest of the epoch"),
     LTH_OPTION(struct recorder, no_loss_at, "-1", "-1..", "training_step returns no loss"),
     LTH_OPTION(struct recorder, crash_at, "-1", "-1..", "on_train_batch_end crashes"),
+    LTH_OPTION(struct recorder, hang_at, "-1", "-1..", "on_train_batch_end never returns"),
     LTH_OPTION(struct recorder, wrong_shape, "false", NULL, "training_step multiplies what does not fit"),
     LTH_OPTION(struct recorder, several, "false", NULL, "configure two optimizers"),
 };
@@ -40,6 +42,11 @@ static lth_status M_on_train_batch_end(void *self, lth_trainer *t)
         lth_trainer_stop(t, "the model asked");
     if (lth_trainer_progress(t).batch_idx == ((struct recorder *)self)->crash_at)
         raise(SIGSEGV);
+    if (lth_trainer_progress(t).batch_idx == ((struct recorder *)self)->hang_at) {
+        fclose(fopen("hanging", "w"));
+        while (true)
+            pause();
+    }
     return LTH_OK;
 }
 
