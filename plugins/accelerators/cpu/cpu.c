@@ -27,7 +27,10 @@ static int32_t device_count(const char **reason)
 static lth_status init(void *self, const lth_host *host)
 {
     struct cpu *c = self;
-    char libraries[80], libc[24] = "another";
+    const char *wanted = getenv("LTHOST_CPU_ISA");
+    char libraries[80], libc[24] = "another", names[48];
+    if (!cpu_kernels_choose(wanted, names, sizeof names))
+        return lth_fail(host, LTH_INVALID, "LTHOST_CPU_ISA is '%s'; this processor has %s", wanted, names);
 #ifdef __GLIBC__
     snprintf(libc, sizeof libc, "%s", gnu_get_libc_version());
 #endif

@@ -5,30 +5,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const cpu_kernel_table *choose(void)
+enum { MOST_SETS = 3 };
+
+/* Those that this processor has, the best first. */
+static int available(const cpu_kernel_table *sets[MOST_SETS])
 {
-    const cpu_kernel_table *fit[3];
     int count = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq"))
-        fit[count++] = &cpu_kernels_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        fit[count++] = &cpu_kernels_avx2;
+        sets[count++] = &cpu_kernels_avx512;
+    if (avx2)
+        sets[count++] = &cpu_kernels_avx2;
 #endif
-    fit[count++] = &cpu_kernels_baseline;
-    const char *wanted = getenv("LTHOST_CPU_ISA");
-    for (int i = 0; wanted && i < count; i++)
-        if (strcmp(fit[i]->name, wanted) == 0)
-            return fit[i];
-    return fit[0];
+    sets[count++] = &cpu_kernels_baseline;
+    return count;
 }
 
-const cpu_kernel_table *cpu_kernels(void)
+static const cpu_kernel_table *chosen;
+
+bool cpu_kernels_choose(const char *wanted, char *names, size_t size)
 {
-    static const cpu_kernel_table *table; /* same value from whichever thread comes first */
-    if (!table)
-        table = choose();
-    return table;
+    const cpu_kernel_table *sets[MOST_SETS];
+    int count = available(sets);
+    names[0] = 0;
+    chosen = wanted ? NULL : sets[0];
+    for (int i = 0; i < count; i++) {
+        if (wanted && strcmp(sets[i]->name, wanted) == 0)
+            chosen = sets[i];
+        strncat(names, i ? ", " : "", size - strlen(names) - 1);
+        strncat(names, sets[i]->name, size - strlen(names) - 1);
+    }
+    return chosen != NULL;
 }
+
+const cpu_kernel_table *cpu_kernels(void) { return chosen; }

@@ -6,6 +6,7 @@
 
 #include <lthost/accel/tile.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define KERNEL_LANES 16 /* small products pad B's rows to this many elements */
@@ -38,8 +39,10 @@ typedef struct cpu_kernel_table {
     CPU_FLOAT_KERNELS(double) f64;
 } cpu_kernel_table;
 
-/* The table for this processor; LTHOST_CPU_ISA=baseline|avx2|avx512 in the environment asks for a lesser one. Constant
- * after the first call. */
+/* Chooses the table: the processor's best, or the one `wanted`. False: the processor has no such set. names: those that it
+ * has, "avx2, baseline". [main] */
+bool cpu_kernels_choose(const char *wanted, char *names, size_t size);
+/* The chosen one. */
 const cpu_kernel_table *cpu_kernels(void);
 
 extern const cpu_kernel_table cpu_kernels_baseline;
