@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t pending;
-static struct sigaction before_int, before_term;
+static struct sigaction before_int, before_term, before_pipe;
 
 static void on_signal(int number)
 {
@@ -32,12 +32,16 @@ void signals_install(void)
     pending = 0;
     sigaction(SIGINT, &action, &before_int);
     sigaction(SIGTERM, &action, &before_term);
+    /* Whoever read what the run says may go away; the run goes on without words. */
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, &before_pipe);
 }
 
 void signals_restore(void)
 {
     sigaction(SIGINT, &before_int, NULL);
     sigaction(SIGTERM, &before_term, NULL);
+    sigaction(SIGPIPE, &before_pipe, NULL);
 }
 
 int signals_pending(void) { return pending; }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer/signals.h: SIGINT and SIGTERM end a run at the next safe point; a second SIGINT at once. */
+ * trainer/signals.h: SIGINT and SIGTERM end a run at the next safe point; a second SIGINT at once. SIGPIPE
+ * ends nothing. */
 #ifndef TRAINER_SIGNALS_H
 #define TRAINER_SIGNALS_H
 

@@ -126,6 +126,17 @@ Test(resume, a_second_sigint_leaves_at_once)
     outcome_free(&o);
 }
 
+Test(resume, a_reader_of_its_output_that_goes_away_does_not_end_a_run)
+{
+    run_write("run.ini", run_ini);
+    result whole = uninterrupted();
+    setenv("LTHOST_PLUGIN_PATH", RUN_PLUGINS, 1);
+    setenv("LTHOST_PLUGIN_SYSTEM_PATH", LTHOST_TEST_PLUGINS, 1);
+    cr_assert_eq(system(LTHOST_TEST_PROGRAM " fit run.ini callback.early_stopping.verbose=true 2>&1 | true"), 0);
+    expect_same(&whole, "without a reader");
+    free(whole.metrics);
+}
+
 Test(resume, a_resume_point_in_mid_window_keeps_the_gradients_so_far)
 {
     run_write("run.ini", run_ini);
