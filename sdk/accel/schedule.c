@@ -106,7 +106,8 @@ static bool add_program(maker *m, const accel_unit *u)
     }
     l->first_pointer = m->pointer_count;
     l->node_count = u->member_count ? u->member_count : 1;
-    memcpy(m->s->pointers + m->pointer_count, places, l->program->pointer_count * sizeof *places);
+    if (l->program->pointer_count)
+        memcpy(m->s->pointers + m->pointer_count, places, l->program->pointer_count * sizeof *places);
     m->pointer_count += l->program->pointer_count;
     m->s->scratch = l->program->scratch > m->s->scratch ? l->program->scratch : m->s->scratch;
     m->s->info.bytes_moved += program_bytes(l->program);
