@@ -44,7 +44,8 @@ static bool done(session *s)
 lth_status fit_interrupted(error *e)
 {
     int number = signals_pending();
-    return number ? error_set(e, LTH_STOPPED, "interrupted by %s", number == SIGINT ? "SIGINT" : "SIGTERM") : LTH_OK;
+    const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
+    return number ? error_set(e, LTH_STOPPED, "interrupted by %s", name) : LTH_OK;
 }
 
 /* ---- Sanity check ---- */

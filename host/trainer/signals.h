@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer/signals.h: SIGINT and SIGTERM end a run at the next safe point; a second SIGINT at once. SIGPIPE
- * ends nothing. */
+ * trainer/signals.h: SIGINT, SIGTERM and SIGHUP end a run at the next safe point, a second one of them at once. SIGPIPE
+ * ends nothing, nor does a SIGHUP that the run was started to ignore (nohup). */
 #ifndef TRAINER_SIGNALS_H
 #define TRAINER_SIGNALS_H
 

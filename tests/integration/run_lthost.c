@@ -58,6 +58,7 @@ static pid_t start(const char *const *arguments)
     int out = open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0644), err = open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0644);
     dup2(out, STDOUT_FILENO);
     dup2(err, STDERR_FILENO);
+    signal(SIGHUP, SIG_DFL); /* the tests may run under nohup */
     setenv("LTHOST_PLUGIN_PATH", RUN_PLUGINS, 1);
     setenv("LTHOST_PLUGIN_SYSTEM_PATH", LTHOST_TEST_PLUGINS, 1);
     execv(LTHOST_TEST_PROGRAM, (char *const *)all);

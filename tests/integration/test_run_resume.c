@@ -90,20 +90,21 @@ Test(resume, a_killed_run_goes_on_to_the_bits_of_one_that_was_not)
     free(whole.metrics);
 }
 
-Test(resume, sigterm_and_sigint_leave_a_resume_point_and_say_so)
+Test(resume, a_signal_leaves_a_resume_point_and_says_so)
 {
     static const struct {
         int signal, status;
         const char *word;
-    } signals[] = { { SIGTERM, 143, "SIGTERM" }, { SIGINT, 130, "SIGINT" } };
+    } signals[] = { { SIGTERM, 143, "SIGTERM" }, { SIGINT, 130, "SIGINT" }, { SIGHUP, 129, "SIGHUP" } };
     run_write("run.ini", run_ini);
     result whole = uninterrupted();
     error e = { 0 };
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         const char *const arguments[] = { "fit", "run.ini", NULL };
         outcome o = run_lthost_and_kill(arguments, signals[i].signal, 1, RUNS "checkpoints/epoch=0-step=5");
         cr_assert_eq(o.status, signals[i].status, "%d: %s", o.status, o.err);
         cr_expect_not_null(strstr(o.err, signals[i].word), "%s", o.err);
+        cr_expect_not_null(strstr(o.err, "finishing the step"), "%s", o.err);
         outcome_free(&o);
         o = RUN("fit", "run.ini", "--resume", "auto");
         cr_assert_eq(o.status, 0, "%s", o.err);
@@ -114,16 +115,22 @@ Test(resume, sigterm_and_sigint_leave_a_resume_point_and_say_so)
     free(whole.metrics);
 }
 
-Test(resume, a_second_sigint_leaves_at_once)
+Test(resume, a_second_signal_leaves_at_once)
 {
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    error e = { 0 };
     run_write("run.ini", "[trainer]\naccelerator = reference\nmax_epochs = 1\n[data]\nuse = recorder_data\nbatch_size = 2\n"
                          "[optimizer]\nuse = sgd\nlr = 0.1\n[model]\nuse = recorder\nhang_at = 1\n");
-    const char *const arguments[] = { "fit", "run.ini", NULL };
-    outcome o = run_lthost_and_kill(arguments, SIGINT, 2, "hanging");
-    cr_expect_eq(o.status, 130, "%d: %s", o.status, o.err);
-    cr_expect_not_null(strstr(o.err, "finishing the step"), "%s", o.err);
-    cr_expect_not_null(strstr(o.err, "leaving at once"), "%s", o.err);
-    outcome_free(&o);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        const char *const arguments[] = { "fit", "run.ini", NULL };
+        outcome o = run_lthost_and_kill(arguments, signals[i], 2, "hanging");
+        cr_expect_eq(o.status, 128 + signals[i], "%d: %s", o.status, o.err);
+        cr_expect_not_null(strstr(o.err, "finishing the step"), "%s", o.err);
+        cr_expect_not_null(strstr(o.err, "leaving at once"), "%s", o.err);
+        outcome_free(&o);
+        cr_assert_eq(unlink("hanging"), 0);
+    }
+    file_remove_tree("runs", &e);
 }
 
 Test(resume, a_reader_of_its_output_that_goes_away_does_not_end_a_run)
