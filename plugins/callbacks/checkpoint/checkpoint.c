@@ -109,7 +109,7 @@ static lth_status init(void *self, const lth_host *host)
     return LTH_OK;
 }
 
-static void destroy(void *self) { free(((struct checkpoint *)self)->keep.best); }
+static void destroy(void *self) { keep_free(&((struct checkpoint *)self)->keep); }
 
 /* ---- A save ---- */
 
@@ -166,24 +166,52 @@ static void remove_doomed(struct checkpoint *c, lth_trainer *t)
     }
 }
 
+static void report_best(const struct checkpoint *c, lth_trainer *t)
+{
+    const kept *best = keep_best(&c->keep);
+    if (best)
+        t->api->report_best(t, best->name, c->monitor, best->score);
+}
+
+/* Saves under a name that the lists hold already, as the checkpoint's own state must know of it. The best one is told before,
+ * so that the trainer's state has it too; the first of all after, as nothing could take its place were the save to fail. */
+static lth_status save_listed(struct checkpoint *c, lth_trainer *t, const char *name, bool ranked, keep *before)
+{
+    if (ranked && before->count)
+        report_best(c, t);
+    lth_status status = t->api->save_checkpoint(t, name, c->save_weights_only);
+    if (status) {
+        keep written = c->keep;
+        c->keep = *before;
+        *before = written;
+    }
+    if (ranked && (before->count == 0 || status))
+        report_best(c, t);
+    return status;
+}
+
 static lth_status write_checkpoint(struct checkpoint *c, lth_trainer *t, const lth_progress *p, bool ranked, double score)
 {
     char name[KEEP_NAME_SIZE];
+    keep before;
     lth_status status = choose_name(c, t, p, name);
     if (status)
         return status;
-    /* Before the save, so that the checkpoint's own state knows of it. */
-    if (ranked && !keep_add(&c->keep, name, score))
+    if (!keep_copy(&before, &c->keep) || (ranked && !keep_add(&c->keep, name, score))) {
+        keep_free(&before);
         return lth_fail(c->host, LTH_NO_MEMORY, "no memory for the list of checkpoints");
+    }
     if (c->keep_newest)
         keep_set_newest(&c->keep, name);
+    int64_t last_step = c->last_step;
     c->last_step = p->global_step;
     c->last_time = now();
-    if (ranked)
-        t->api->report_best(t, keep_best(&c->keep)->name, c->monitor, keep_best(&c->keep)->score);
-    status = t->api->save_checkpoint(t, name, c->save_weights_only);
-    if (status)
+    status = save_listed(c, t, name, ranked, &before);
+    keep_free(&before); /* the lists that hold no longer */
+    if (status) {
+        c->last_step = last_step;
         return status;
+    }
     remove_doomed(c, t);
     if (c->verbose) {
         char line[KEEP_NAME_SIZE + 64];
@@ -238,8 +266,9 @@ static lth_status on_fit_start(void *self, lth_trainer *t)
 
 static lth_status on_train_start(void *self, lth_trainer *t)
 {
-    (void)t;
-    ((struct checkpoint *)self)->last_time = now();
+    struct checkpoint *c = self;
+    c->last_time = now();
+    report_best(c, t); /* of a resumed run */
     return LTH_OK;
 }
 

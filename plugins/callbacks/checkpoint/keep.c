@@ -41,6 +41,22 @@ static void doom(keep *k, const char *name)
         }
 }
 
+bool keep_copy(keep *to, const keep *from)
+{
+    *to = *from;
+    to->best = malloc((size_t)(from->capacity + 1) * sizeof *to->best);
+    if (to->best && from->count)
+        memcpy(to->best, from->best, (size_t)from->count * sizeof *to->best);
+    return to->best != NULL;
+}
+
+void keep_free(keep *k)
+{
+    free(k->best);
+    k->best = NULL;
+    k->count = k->capacity = 0;
+}
+
 bool keep_wants(const keep *k, double score)
 {
     if (k->limit < 0 || k->count < k->limit)

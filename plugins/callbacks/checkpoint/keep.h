@@ -21,6 +21,10 @@ typedef struct keep {
     char doomed[KEEP_DOOMED][KEEP_NAME_SIZE];
 } keep;
 
+/* Makes `to` a copy of its own, to be freed by keep_free. False without memory. */
+bool keep_copy(keep *to, const keep *from);
+void keep_free(keep *k);
+
 /* Would this score be among the best? NaN counts as the worst. */
 bool keep_wants(const keep *k, double score);
 /* Takes it in, and dooms the worst where there are now too many. False without memory. */

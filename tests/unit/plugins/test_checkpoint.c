@@ -317,3 +317,28 @@ Test(checkpoint, a_save_that_fails_ends_the_run_and_removes_nothing)
     cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
     expect("epoch=0-step=10");
 }
+
+Test(checkpoint, one_that_could_not_be_written_is_neither_the_best_nor_in_the_list)
+{
+    plugin_set(&p, "monitor", "val_loss");
+    begin();
+    stage_metric(&s, "val_loss", 0.5);
+    const lth_callback *c = p.table;
+    s.save_status = LTH_IO;
+    s.now.global_step = 5;
+    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
+    cr_assert_str_empty(s.best);
+    s.save_status = LTH_OK;
+    epoch(0.4);
+    cr_assert_str_eq(s.best, "epoch=0-step=15");
+    s.save_status = LTH_IO;
+    s.now.global_step++;
+    stage_metric(&s, "val_loss", 0.1);
+    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
+    cr_assert_str_eq(s.best, "epoch=0-step=15");
+    cr_assert_eq(s.best_score, 0.4);
+    s.save_status = LTH_OK;
+    epoch(0.3); /* better than the best one that exists */
+    expect("epoch=1-step=26");
+    cr_assert_str_eq(s.best, "epoch=1-step=26");
+}
