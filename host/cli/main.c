@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "util/nearest.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +70,7 @@ static int unknown(const char *word)
     return CLI_USAGE;
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
     if (argc < 2) {
         fputs("lthost: which command? `lthost --help` lists them\n", stderr);
@@ -97,4 +98,24 @@ int main(int argc, char **argv)
         return commands[i].run(argc - 1, argv + 1);
     }
     return unknown(word);
+}
+
+/* A file opened on a closed 0, 1 or 2 would get what is printed. */
+static bool open_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (!open_standard_files())
+        return CLI_ERROR;
+    int status = command(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fputs("lthost: cannot write to the standard output\n", stderr);
+    return status == CLI_OK ? CLI_ERROR : status;
 }

@@ -1,14 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  * cli/run_files.c */
 #include "cli/run_files.h"
+#include "util/path.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+/* section.key=value. A path may hold '=', too: checkpoints are called epoch=3-step=92, and each holds a run file. */
+static bool is_override(const char *word)
+{
+    const char *sign = strchr(word, '='), *slash = strchr(word, '/');
+    return sign && !(slash && slash < sign) && !path_exists(word);
+}
+
 int run_files_read(int argc, char **argv, cli_list *files, cli_list *overrides)
 {
     for (int i = optind; i < argc; i++)
-        cli_list_add(strchr(argv[i], '=') ? overrides : files, argv[i]);
+        cli_list_add(is_override(argv[i]) ? overrides : files, argv[i]);
     return files->count > 0 ? CLI_OK : cli_usage_error(argv[0], "needs a run file");
 }
 

@@ -8,6 +8,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 static char output[1 << 16];
@@ -148,4 +149,44 @@ Test(commands, a_wrong_command_line_gets_the_nearest_right_one_and_status_2)
     ASSERT_SAYS("plugin API");
     cr_assert_eq(lthost(true, "plugins --help"), 0);
     ASSERT_SAYS("usage: lthost plugins");
+}
+
+Test(commands, what_cannot_be_written_is_an_error)
+{
+    static const char *const cases[] = { "--version", "--help", "plugins", "plugins --json", "plugins why nothing --json",
+                                         "plugins --help" };
+    help_dir();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        str command = { 0 };
+        str_printf(&command, LTHOST_TEST_PROGRAM " %s 2>&1 >/dev/full", cases[i]);
+        FILE *pipe = popen(str_text(&command), "r");
+        cr_assert_not_null(pipe);
+        output[fread(output, 1, sizeof output - 1, pipe)] = '\0';
+        int status = pclose(pipe);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "%s", cases[i]);
+        ASSERT_SAYS("cannot write to the standard output");
+        str_free(&command);
+    }
+}
+
+Test(commands, closed_standard_files_are_no_ones_else)
+{
+    const char *dir = help_dir(), *folder = help_install(dir, "good", "good"), *path = help_path(folder, "again.ini");
+    cr_assert_eq(lthost(false, "manifest %s --output %s 0<&- >&- 2>&-", help_path(folder, "good.so"), path), 0);
+    cr_assert_eq(lthost(false, "plugins 0<&- >&-"), 0);
+}
+
+Test(commands, a_path_with_a_sign_in_it_is_a_file)
+{
+    const char *dir = help_dir(), *folder = help_path(dir, "epoch=3-step=92"), *path = help_path(folder, "run.ini");
+    cr_assert_eq(mkdir(folder, 0700), 0);
+    help_write(path, "[nonsense]\n");
+    cr_assert_eq(lthost(true, "check %s", path), 2, "%s", output);
+    ASSERT_SAYS("run.ini:1: error: there is no kind of section 'nonsense'");
+    cr_assert_eq(lthost(true, "check %s/none=1.ini", dir), 2, "%s", output);
+    ASSERT_SAYS("none=1.ini");
+    cr_assert_eq(lthost(true, "check trainer.max_epochs=3"), 2);
+    ASSERT_SAYS("needs a run file");
+    cr_assert_eq(lthost(true, "check %s model.weights=/a/b=c", path), 2, "%s", output);
+    ASSERT_SAYS("'nonsense'");
 }
