@@ -59,10 +59,24 @@ static config_entry *find_entry(const config_section *s, const char *key)
     return NULL;
 }
 
+/* A layer that names another component tells what earlier layers' keys were not meant for. */
+static void change_use(const layer *l, config_section *s, const char *use)
+{
+    const config_entry *entry = find_entry(s, "use");
+    const char *before = entry ? entry->value : s->name;
+    if (!*before || strcmp(before, use) == 0)
+        return;
+    for (size_t i = 0; i < s->count; i++)
+        if (s->entries[i].file != l->file)
+            s->entries[i].for_other = true;
+}
+
 /* Sets a key; an earlier layer's value and place go. */
 static void set_entry(layer *l, config_section *s, const char *key, const char *value, int line)
 {
     config_entry *entry = find_entry(s, key);
+    if (strcmp(key, "use") == 0)
+        change_use(l, s, value);
     if (!entry) {
         s->entries = memory_grow(s->entries, &s->capacity, s->count + 1, sizeof *s->entries);
         entry = &s->entries[s->count++];

@@ -6,6 +6,9 @@
  * command line comes last. Then ${NAME} in values becomes the environment's value; ${NAME:-text} has a default, $${
  * stands for ${ itself. Inside double quotes the environment's text stays one value, whatever it contains.
  *
+ * Where a later layer changes `use`, what earlier layers gave for the other component still holds so far as the new one
+ * (or the host) has a key of that name, such as lr or batch_size; the other component's own keys are left out.
+ *
  * Two keys belong to every section: `use` names the component, `enabled = false` switches the section off.
  * A config is built once, on [main], and read-only afterwards but for the marks. */
 #ifndef CONFIG_CONFIG_H
@@ -24,6 +27,7 @@ typedef struct config_entry {
     int line;
     const char *base_dir; /* what a relative path in it is taken from: the file's folder, absolute */
     bool used;            /* some table has this key */
+    bool for_other;       /* an earlier layer gave it, for another component than `use` names now */
     bool broken;          /* a ${NAME} in it is wrong, which was reported: not to be judged again */
 } config_entry;
 

@@ -2,6 +2,7 @@
  * config/schema.c: a section's keys against the tables that it serves. Checking a table itself: schema_table.c. */
 #include "schema.h"
 #include "option_show.h"
+#include "quote.h"
 #include "util/memory.h"
 #include "util/nearest.h"
 #include "value.h"
@@ -105,14 +106,24 @@ static void fill_option(const fill *f, const schema_part *part, const lth_option
                           o->name, explained(f, o));
 }
 
+/* "plateau " where the section says so; else its title tells enough. */
+static const char *component_of(const fill *f)
+{
+    const config_entry *use = config_take(f->s, "use");
+    const char *plain = use ? use->value : "";
+    if (!use || use->broken || !*plain || quote_remove(use->value, &f->d->memory, &plain, NULL))
+        return "";
+    return arena_format(&f->d->memory, "%s ", plain);
+}
+
 /* A key that no table takes: one that was removed, or a mistyped one. */
 static void report_key(const fill *f, const config_entry *entry)
 {
     const char *section = f->title;
     lth_option o;
     if (schema_find(f->parts, f->count, entry->key, &o, NULL)) {
-        diagnostics_error(f->d, entry->file, entry->line, "[%s] '%s' is no longer an option: %s", section, entry->key,
-                          o.help ? o.help : "");
+        diagnostics_error(f->d, entry->file, entry->line, "[%s] %s: %s", section, entry->key,
+                          o.help ? o.help : "no longer an option");
         return;
     }
     size_t count = 2, capacity = 0;
@@ -125,7 +136,8 @@ static void report_key(const fill *f, const config_entry *entry)
             names = memory_grow(names, &capacity, count + 1, sizeof *names);
             names[count++] = o.flags & LTH_OPTION_REMOVED ? NULL : arena_copy_text(&f->d->memory, o.name);
         }
-    diagnostics_error(f->d, entry->file, entry->line, "[%s] has no option '%s'", section, entry->key);
+    diagnostics_error(f->d, entry->file, entry->line, "[%s] %shas no option '%s'", section, component_of(f),
+                      entry->key);
     const char *meant = nearest(entry->key, names, count);
     if (meant)
         diagnostics_hint(f->d, "did you mean '%s'?", meant);
@@ -146,7 +158,7 @@ lth_status schema_fill(const config *c, config_section *s, const char *title, co
                 fill_option(&f, &parts[p], &o);
         }
     for (size_t i = 0; s && i < s->count; i++)
-        if (!s->entries[i].used)
+        if (!s->entries[i].used && !s->entries[i].for_other)
             report_key(&f, &s->entries[i]);
     return d->error_count > before ? LTH_INVALID : LTH_OK;
 }

@@ -191,7 +191,7 @@ static void report_missing(const registry *r, const char *kind, const char *id, 
     if (close)
         diagnostics_hint(d, "did you mean '%s'?", close);
     else if (other)
-        diagnostics_hint(d, "'%s' is a %s", id, other->kind->name);
+        diagnostics_hint(d, "'%s' is %s %s", id, strchr("aeiou", other->kind->name[0]) ? "an" : "a", other->kind->name);
     else
         diagnostics_hint(d, "`lthost plugins why %s` shows where it was looked for", id);
 }

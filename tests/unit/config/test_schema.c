@@ -76,7 +76,7 @@ Test(schema, reports_all_mistakes_at_once_with_what_is_right)
         "/runs/run.ini:7: error: [data] split = '0.5, 1' is wrong in element 2: '1' is out of range; split: fractions for "
         "training and "
         "validation, (0..1), default 0.8, 0.2\n"
-        "/runs/run.ini:8: error: [data] 'separator' is no longer an option: use 'delimiter'\n"
+        "/runs/run.ini:8: error: [data] separator: use 'delimiter'\n"
         "/runs/run.ini:9: error: [data] has no option 'qqqq'\n"
         "/runs/run.ini:10: error: [data] names = 'a,,b' has nothing between two commas (write \"\" for an empty text); names: "
         "names of the "
@@ -237,4 +237,33 @@ Test(option_show, can_be_pasted_and_gives_the_defaults)
     cr_assert(loader.batch_size == 32 && loader.shuffle);
     config_free(c);
     str_free(&text);
+}
+
+Test(schema, names_the_component_that_lacks_an_option)
+{
+    diagnostics d = { 0 };
+    cr_assert(fill("[data]\nuse = \"csv\"\nfile = x\nqqqq = 1\n", &d) == LTH_INVALID);
+    EXPECT_MESSAGES(&d, "/runs/run.ini:4: error: [data] csv has no option 'qqqq'\n");
+}
+
+Test(schema, a_later_layer_that_uses_another_component_leaves_the_keys_of_the_one_before)
+{
+    static const char text[] = "[data]\nuse = images\nwidth = 28\nbatch_size = 8\n";
+    static const struct {
+        const char *overrides[3], *says;
+        int64_t batch_size;
+    } cases[] = {
+        { { "data.use=csv", "data.file=x" }, "", 8 },
+        { { "data.batch_size=4", "data.use=csv", "data.file=x" }, "", 4 },
+        { { "data.width=3", "data.use=csv", "data.file=x" }, "command line: error: [data] csv has no option 'width'\n", 8 },
+        { { "data.use=images", "data.file=x" }, "run.ini:3: error: [data] images has no option 'width'\n", 8 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        diagnostics d = { 0 };
+        config *c = config_load_text("run.ini", text, strlen(text), cases[i].overrides, cases[i].overrides[2] ? 3 : 2, &d);
+        schema_fill(c, config_find(c, "data"), "data", parts, 2, &memory, &d);
+        EXPECT_MESSAGES(&d, cases[i].says);
+        cr_assert(loader.batch_size == cases[i].batch_size, "case %zu", i);
+        config_free(c);
+    }
 }
