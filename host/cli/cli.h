@@ -49,4 +49,12 @@ void cli_list_add(cli_list *list, const char *text);
 /* Keys of the run file's sections that belong to the host, by kind of component: no option may be named so. */
 void cli_host_keys(const descriptor_host_keys **keys, size_t *count);
 
+/* The same by section: what stands in it beside its component's options. */
+typedef struct cli_host_section {
+    const char *name, *title; /* "optimizer", "optimizer.group.NAME" */
+    const lth_options *options;
+} cli_host_section;
+/* NULL: the host has no key in a section of that name. */
+const cli_host_section *cli_host_section_of(const char *name);
+
 #endif

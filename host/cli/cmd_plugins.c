@@ -66,10 +66,28 @@ static bool means(const char *name, const registry_component *c)
            (strncmp(name, c->kind->name, length) == 0 && name[length] == '.' && strcmp(name + length + 1, c->id) == 0);
 }
 
+/* A folder that could have held the name: by its plugin's id, or by a component's. */
+static bool could_be(const registry *r, const registry_plugin *p, const char *name)
+{
+    size_t count;
+    const registry_component *const *all = registry_components(r, &count);
+    bool found = strcmp(p->manifest.id, name) == 0;
+    for (size_t i = 0; i < count; i++)
+        found = found || (all[i]->plugin == p && means(name, all[i]));
+    return found;
+}
+
+/* Why there is nothing to show: it cannot be used, or is not there. */
 static int not_found(const registry *r, const char *name)
 {
-    size_t count, choice_count = 0;
+    size_t count, plugin_count, choice_count = 0;
     const registry_component *const *all = registry_components(r, &count);
+    const registry_plugin *const *plugins = registry_plugins(r, &plugin_count);
+    for (size_t i = 0; i < plugin_count; i++)
+        if (plugins[i]->problem && could_be(r, plugins[i], name)) {
+            fprintf(stderr, "lthost: '%s' cannot be used: %s\n", name, plugins[i]->problem);
+            return CLI_ERROR;
+        }
     const char **choices = malloc((count + 1) * sizeof *choices);
     for (size_t i = 0; choices && i < count; i++)
         choices[choice_count++] = all[i]->id;
@@ -104,6 +122,12 @@ static int show(const registry *r, const char *name, bool json)
 {
     str out = { 0 };
     json_t *found = json_array();
+    const cli_host_section *own = cli_host_section_of(name);
+    if (own) {
+        str_printf(&out, "; the host's own keys of [%s]\n", own->title);
+        option_show(&out, own->title, NULL, own->options);
+        json_array_append_new(found, plugins_json_section(own));
+    }
     for (const registry_component *c = NULL; (c = registry_next(r, NULL, c));) {
         if (!means(name, c))
             continue;
@@ -120,17 +144,6 @@ static int show(const registry *r, const char *name, bool json)
     json_decref(found);
     str_free(&out);
     return status;
-}
-
-/* A folder that could have held the name: by its plugin's id, or by a component's. */
-static bool could_be(const registry *r, const registry_plugin *p, const char *name)
-{
-    size_t count;
-    const registry_component *const *all = registry_components(r, &count);
-    bool found = strcmp(p->manifest.id, name) == 0;
-    for (size_t i = 0; i < count; i++)
-        found = found || (all[i]->plugin == p && means(name, all[i]));
-    return found;
 }
 
 static bool is_shadowed(const registry *r, const registry_plugin *p, const char *name)

@@ -36,6 +36,7 @@ static const cli_command commands[] = {
       "plugins [show NAME | why NAME] [--json] [--plugin-dir DIR]\n\n"
       "  plugins              every component: kind, name, version, API, status, place\n"
       "  plugins show NAME    its options as a section of a run file, ready to paste\n"
+      "                       NAME may be run, trainer, model, data, optimizer or scheduler: the host's own keys there\n"
       "  plugins why NAME     every place that was searched for it, and what won\n\n"
       "  --plugin-dir DIR     search DIR first (may be given several times)\n"
       "  --json               for programs\n",

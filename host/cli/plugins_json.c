@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/plugins_json.h"
-#include "cli/cli.h"
 #include "registry/manifest_words.h"
 
 #include <stdio.h>
@@ -21,6 +20,15 @@ static json_t *option_value(const lth_option *o)
     set_text(v, "old_name", o->old_name);
     json_object_set_new(v, "required", json_boolean(o->flags & LTH_OPTION_REQUIRED));
     json_object_set_new(v, "hyper", json_boolean(o->flags & LTH_OPTION_HYPER));
+    return v;
+}
+
+static json_t *options_value(const lth_options *options)
+{
+    json_t *v = json_array();
+    for (uint32_t i = 0; i < options->count; i++)
+        if (!(options->at[i].flags & LTH_OPTION_REMOVED))
+            json_array_append_new(v, option_value(&options->at[i]));
     return v;
 }
 
@@ -50,12 +58,18 @@ json_t *plugins_json_component(const registry_component *c, bool with_options)
     json_object_set_new(v, "default_on", json_boolean(c->flags & LTH_DEFAULT_ON));
     json_object_set_new(v, "score", json_integer(c->score));
     json_object_set_new(v, "plugin", plugin_value(c->plugin));
-    if (!with_options)
-        return v;
-    json_t *options = json_array();
-    for (uint32_t i = 0; i < c->options.count; i++)
-        json_array_append_new(options, option_value(&c->options.at[i]));
-    json_object_set_new(v, "options", options);
+    if (with_options)
+        json_object_set_new(v, "options", options_value(&c->options));
+    return v;
+}
+
+json_t *plugins_json_section(const cli_host_section *section)
+{
+    json_t *v = json_object();
+    set_text(v, "kind", "host");
+    set_text(v, "name", section->name);
+    set_text(v, "section", section->title);
+    json_object_set_new(v, "options", options_value(section->options));
     return v;
 }
 

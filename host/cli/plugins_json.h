@@ -3,11 +3,13 @@
 #ifndef CLI_PLUGINS_JSON_H
 #define CLI_PLUGINS_JSON_H
 
-#include "registry/registry.h"
+#include "cli/cli.h"
 #include "util/json.h"
 
 /* A component; with its options where asked. */
 json_t *plugins_json_component(const registry_component *c, bool with_options);
+/* The host's own keys of a section. */
+json_t *plugins_json_section(const cli_host_section *section);
 /* A folder of the search path with its candidates for a name (taken over), and one of those. */
 json_t *plugins_json_place(const registry_place *place, json_t *candidates);
 json_t *plugins_json_candidate(const registry_plugin *p, const char *result);

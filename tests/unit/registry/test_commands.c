@@ -190,3 +190,41 @@ Test(commands, a_path_with_a_sign_in_it_is_a_file)
     cr_assert_eq(lthost(true, "check %s model.weights=/a/b=c", path), 2, "%s", output);
     ASSERT_SAYS("'nonsense'");
 }
+
+Test(commands, show_prints_the_hosts_own_keys_of_a_section)
+{
+    static const struct {
+        const char *name, *title, *key;
+    } cases[] = {
+        { "run", "[run]\n", "\nseed = 0\n" },
+        { "trainer", "[trainer]\n", "\nmax_epochs = " },
+        { "model", "[model]\n", "\nweights =\n" },
+        { "data", "[data]\n", "\nbatch_size = 32\n" },
+        { "optimizer", "[optimizer.group.NAME]\n", "\nparameters =\n" },
+        { "scheduler", "[scheduler]\n", "\ninterval = epoch\n" },
+    };
+    help_dir();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(lthost(true, "plugins show %s", cases[i].name), 0, "%s", output);
+        ASSERT_SAYS(cases[i].title);
+        ASSERT_SAYS(cases[i].key);
+        json_t *answer = NULL;
+        error e = { 0 };
+        cr_assert_eq(lthost(false, "plugins show %s --json", cases[i].name), 0);
+        cr_assert_eq(json_read_text(output, strlen(output), "stdout", &answer, &e), LTH_OK, "%s", e.text);
+        cr_assert_gt(json_array_size(json_object_get(json_array_get(answer, 0), "options")), 0);
+        json_decref(answer);
+    }
+}
+
+Test(commands, a_plugin_that_cannot_be_used_is_told_from_one_that_is_not_there)
+{
+    const char *dir = help_dir();
+    help_write(help_path(help_install(dir, "bad", "good"), MANIFEST_FILE), "nonsense\n");
+    static const char *const verbs[] = { "why", "show" };
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(lthost(true, "plugins %s bad --plugin-dir %s", verbs[i], dir), 1, "%s", output);
+        ASSERT_SAYS("lthost: 'bad' cannot be used: ");
+        cr_assert_null(strstr(output, "did you mean"), "%s", output);
+    }
+}
