@@ -19,8 +19,10 @@ static lth_status fail(optimizer_set *set, const char *file, uint32_t line, cons
     va_start(arguments, format);
     lth_status status = error_set_v(&set->error, LTH_INVALID, format, arguments);
     va_end(arguments);
-    if (file)
+    if (file && line > 0)
         error_prefix(&set->error, "%s:%u: ", file, (unsigned)line);
+    else if (file)
+        error_prefix(&set->error, "%s: ", file);
     return status;
 }
 
@@ -256,6 +258,42 @@ static lth_status from_run_file(session *s)
     return scheduler && scheduler->enabled ? api_scheduler(&set->abi, 0, "scheduler", NULL, 0) : LTH_OK;
 }
 
+/* ---- Sections that nobody took ---- */
+
+static bool is_taken(const optimizer_set *set, const config_section *section)
+{
+    for (uint32_t i = 0; i < set->schedule_count; i++)
+        if (strcmp(set->schedules[i].who->title, section->title) == 0)
+            return true;
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (set->at[i].section == section)
+            return true;
+        for (uint32_t g = 0; g < set->at[i].group_count; g++)
+            if (strcmp(set->at[i].groups[g].who->title, section->title) == 0)
+                return true;
+    }
+    return false;
+}
+
+/* An option that does nothing is a mistake; so is a whole section of them. */
+static lth_status refuse_unused(session *s)
+{
+    static const char *const kinds_here[] = { "optimizer", "scheduler" };
+    for (size_t k = 0; k < sizeof kinds_here / sizeof *kinds_here; k++) {
+        config_section *section = NULL;
+        while ((section = config_next(s->config, kinds_here[k], section)))
+            if (section->enabled && !is_taken(&s->optimizers, section))
+                return fail(&s->optimizers, section->file, (uint32_t)section->line,
+                            s->model_table->configure_optimizers
+                                ? "[%s] is used by nobody: the model '%s' chooses its optimizers and schedulers itself, and does "
+                                  "not ask for it; remove it, or write enabled = false"
+                                : "[%s] is used by nobody: the model '%s' is trained by [optimizer], [optimizer.group.NAME] and "
+                                  "[scheduler]; remove it, or write enabled = false",
+                            section->title, s->model->known->id);
+    }
+    return LTH_OK;
+}
+
 /* ---- Into the engine ---- */
 
 static lth_status to_engine(session *s, error *e)
@@ -299,6 +337,8 @@ lth_status optimizers_configure(session *s, error *e)
     } else {
         from_run_file(s);
     }
+    if (status == LTH_OK && set->error.status == LTH_OK && set->count > 0)
+        refuse_unused(s);
     if (set->error.status != LTH_OK)
         return error_set(e, set->error.status, "%s", set->error.text);
     if (status != LTH_OK)

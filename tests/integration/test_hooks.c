@@ -174,7 +174,9 @@ static void put_rest(str *ini, const json_t *settings)
     put_model(ini, module);
     str_append(ini, "[data]\nuse = recorder_data\nbatch_size = 2\n");
     json_object_foreach(json_object_get(settings, "batches"), key, value) put_value(ini, key, value);
-    str_append(ini, "[optimizer]\nuse = sgd\nlr = 0.1\n[optimizer.second]\nuse = sgd\nlr = 0.1\n");
+    str_append(ini, "[optimizer]\nuse = sgd\nlr = 0.1\n");
+    if (strstr(ini->at, "several = true"))
+        str_append(ini, "[optimizer.second]\nuse = sgd\nlr = 0.1\n");
     bool plateau = strcmp(module, "PlateauModule") == 0;
     if (plateau)
         str_append(ini, "[scheduler]\nuse = recorder_plateau\nmonitor = val_loss\n");
