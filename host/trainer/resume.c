@@ -137,10 +137,40 @@ static lth_status loop_from_json(session *s, const json_t *o, error *e)
     return right ? LTH_OK : error_set(e, LTH_INVALID, "the checkpoint's state of the loops is not as it should be");
 }
 
+static bool is_scheduled(const session *s, uint32_t optimizer)
+{
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
+        if (s->optimizers.schedules[i].optimizer == optimizer)
+            return true;
+    return false;
+}
+
+/* The rates as they stood. Where the run file's own rate is another one now, they are in the same proportion to it; those that
+ * no schedule moves are the run file's. */
+static void rates_from_json(session *s, const json_t *root)
+{
+    const json_t *rates = json_object_get(root, "learning_rates"), *bases = json_object_get(root, "base_learning_rates");
+    size_t at = 0;
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        for (uint32_t k = 0; k < s->optimizers.at[i].group_count; k++, at++) {
+            optimizer_group *g = &s->optimizers.at[i].groups[k];
+            double rate, base;
+            if (!g->lr || !is_scheduled(s, i) || !json_to_f64(json_array_get(rates, at), &rate))
+                continue;
+            bool moved = json_to_f64(json_array_get(bases, at), &base) && base != g->base_lr;
+            *g->lr = !moved ? rate : base > 0 ? rate * (g->base_lr / base) : g->base_lr;
+        }
+}
+
+static bool is_same_run_file(const session *s, const checkpoint *c)
+{
+    const char *before = checkpoint_facts_of(c)->run_ini;
+    return before && strcmp(before, str_text(&s->run_ini)) == 0;
+}
+
 static lth_status schedules_from_json(session *s, checkpoint *c, const json_t *root, error *e)
 {
-    const json_t *list = json_object_get(root, "schedules"), *rates = json_object_get(root, "learning_rates");
-    size_t rate = 0;
+    const json_t *list = json_object_get(root, "schedules");
     for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
         schedule *x = &s->optimizers.schedules[i];
         const json_t *count = json_object_get(json_array_get(list, i), "count");
@@ -149,15 +179,8 @@ static lth_status schedules_from_json(session *s, checkpoint *c, const json_t *r
         if (load_component(c, x->who, e) != LTH_OK)
             return e->status;
     }
-    if (json_array_size(list) == 0) /* rates that no schedule moved are the run file's, which may have changed */
-        return LTH_OK;
-    for (uint32_t i = 0; i < s->optimizers.count; i++)
-        for (uint32_t g = 0; g < s->optimizers.at[i].group_count; g++)
-            if (s->optimizers.at[i].groups[g].lr)
-                json_to_f64(json_array_get(rates, rate++), s->optimizers.at[i].groups[g].lr);
-            else
-                rate++;
-    return LTH_OK;
+    rates_from_json(s, root);
+    return is_same_run_file(s, c) ? LTH_OK : schedules_resume(s, e);
 }
 
 static lth_status load_position(session *s, checkpoint *c, error *e)
@@ -206,7 +229,7 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
     }
     /* A stop that a plugin asked for holds, unless the run file has changed since: then it is a wish to go on. */
     const char *stop = json_string_value(json_object_get(root, "stop"));
-    if (stop && checkpoint_facts_of(c)->run_ini && strcmp(checkpoint_facts_of(c)->run_ini, str_text(&s->run_ini)) == 0)
+    if (stop && is_same_run_file(s, c))
         s->trainer.api->stop(&s->trainer, stop);
     s->rows = json_integer_value(json_object_get(root, "rows"));
     s->resumed = true;

@@ -29,13 +29,14 @@ static json_t *schedules_to_json(const session *s)
     return list;
 }
 
-static json_t *rates_to_json(const session *s)
+/* The groups' learning rates as they stand; base: as the run file has them. */
+static json_t *rates_to_json(const session *s, bool base)
 {
     json_t *list = json_array();
     for (uint32_t i = 0; i < s->optimizers.count; i++)
         for (uint32_t g = 0; g < s->optimizers.at[i].group_count; g++) {
-            const double *lr = s->optimizers.at[i].groups[g].lr;
-            json_array_append_new(list, lr ? json_from_f64(*lr) : json_null());
+            const optimizer_group *group = &s->optimizers.at[i].groups[g];
+            json_array_append_new(list, group->lr ? json_from_f64(base ? group->base_lr : *group->lr) : json_null());
         }
     return list;
 }
@@ -79,7 +80,8 @@ static void set_state(session *s)
     json_object_set_new(root, "loop", loop_to_json(s));
     json_object_set_new(root, "metrics", metrics_to_json(&s->metrics));
     json_object_set_new(root, "schedules", schedules_to_json(s));
-    json_object_set_new(root, "learning_rates", rates_to_json(s));
+    json_object_set_new(root, "learning_rates", rates_to_json(s, false));
+    json_object_set_new(root, "base_learning_rates", rates_to_json(s, true));
     json_object_set_new(root, "run_id", json_string(s->run_id));
     json_object_set_new(root, "rows", json_integer((json_int_t)s->rows));
     json_object_set_new(root, "of_trainer", json_boolean(s->saving_own));

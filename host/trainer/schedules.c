@@ -50,6 +50,15 @@ lth_status schedules_start(session *s, error *e)
     return LTH_OK;
 }
 
+lth_status schedules_resume(session *s, error *e)
+{
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
+        if (!s->optimizers.schedules[i].table->needs_metric &&
+            apply(s, &s->optimizers.schedules[i], NAN, false, e) != LTH_OK)
+            return e->status;
+    return LTH_OK;
+}
+
 /* The metrics there are, for a message. */
 static void list_metrics(session *s, str *out)
 {

@@ -122,6 +122,7 @@ typedef struct step_state {
     const lth_tensor *gradients; /* of `gradients_of`; NULL: not now */
     uint32_t gradients_of, gradient_count;
     bool updated; /* manual optimization: something was updated */
+    bool idle, idle_told; /* the epoch has had nothing to train by so far; that was said */
     error error;  /* of a log call */
 } step_state;
 
@@ -238,6 +239,8 @@ void optimizers_free(session *s);
 
 /* schedules.c */
 lth_status schedules_start(session *s, error *e);
+/* After a resume under another run file: its rates at the counts reached. Schedules that look at a metric keep theirs. */
+lth_status schedules_resume(session *s, error *e);
 typedef enum schedule_moment { SCHEDULE_STEP, SCHEDULE_EPOCH } schedule_moment;
 /* After an optimizer step, or at an epoch's last batch; monitored: those that look at a metric (later, when it is fresh). */
 lth_status schedules_advance(session *s, schedule_moment moment, bool monitored, error *e);

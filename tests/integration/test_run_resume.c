@@ -2,6 +2,7 @@
  * Runs that are stopped anywhere and go on: to the same bits. */
 #include "integration/run_lthost.h"
 #include "util/file.h"
+#include "util/json.h"
 #include "util/str.h"
 
 #include <criterion/criterion.h>
@@ -224,4 +225,56 @@ Test(resume, the_resolved_run_file_of_a_run_runs_again_and_resolves_to_itself)
     char a[65], b[65];
     cr_expect_str_eq(run_sha256(RUNS "checkpoints/last/model.safetensors", a),
                      run_sha256("runs/run/version_1/checkpoints/last/model.safetensors", b));
+}
+
+/* The learning rate in the last checkpoint. */
+static double rate_at_the_end(void)
+{
+    json_t *root = NULL;
+    error e = { 0 };
+    double rate = -1;
+    cr_assert_eq(json_read(RUNS "checkpoints/last/state.json", &root, &e), LTH_OK, "%s", e.text);
+    cr_assert(json_to_f64(json_array_get(json_object_get(root, "learning_rates"), 0), &rate));
+    json_decref(root);
+    return rate;
+}
+
+Test(resume, the_first_steps_after_a_resume_have_the_rate_of_the_present_run_file)
+{
+    /* Two epochs, then one step more under a changed file. The last column: what the rate is multiplied by. */
+    static const struct {
+        const char *scheduler, *change;
+        double expected;
+    } cases[] = {
+        { "use = cosine\n", "trainer.max_epochs=4", 3e-3 * 0.5 },
+        { "use = step\nstep_size = 1\ngamma = 0.5\n", "optimizer.lr=1e-5", 1e-5 * 0.25 },
+        { "use = step\nstep_size = 1\ngamma = 0.5\n", "scheduler.gamma=0.1", 3e-3 * 0.01 },
+        { "use = plateau\nmonitor = train_loss\nmode = max\npatience = 0\nfactor = 0.5\n", "optimizer.lr=6e-3", 6e-3 * 0.5 },
+        { "use = plateau\nmonitor = train_loss\nmode = max\npatience = 0\nfactor = 0.5\n", "optimizer.lr=3e-3", 3e-3 * 0.5 },
+        { NULL, "optimizer.lr=1e-5", 1e-5 },
+    };
+    error e = { 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *ini = str_format("[trainer]\naccelerator = reference\nmax_epochs = 2\n[model]\nuse = mlp\nhidden = 8\n"
+                               "[data]\nuse = digits\nbatch_size = 512\n[optimizer]\nuse = adamw\nlr = 3e-3\n%s%s",
+                               cases[i].scheduler ? "[scheduler]\n" : "", cases[i].scheduler ? cases[i].scheduler : "");
+        run_write("run.ini", ini);
+        free(ini);
+        outcome o = RUN("fit", "run.ini");
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        json_t *root = NULL;
+        cr_assert_eq(json_read(RUNS "checkpoints/last/state.json", &root, &e), LTH_OK, "%s", e.text);
+        int64_t steps = json_integer_value(json_object_get(json_object_get(root, "loop"), "global_step"));
+        json_decref(root);
+        char *bound = str_format("trainer.max_steps=%lld", (long long)steps + 1);
+        o = RUN("fit", "run.ini", "--resume", "last", "trainer.max_epochs=4", bound, cases[i].change);
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        free(bound);
+        double rate = rate_at_the_end();
+        cr_expect(rate > cases[i].expected * 0.999999 && rate < cases[i].expected * 1.000001, "%s: %g, not %g", cases[i].change,
+                  rate, cases[i].expected);
+        file_remove_tree("runs", &e);
+    }
 }

@@ -2,7 +2,9 @@
  * lthost/scheduler.h: kind "scheduler/1": the learning rate over time.
  *
  * The host owns the keys `interval` (epoch or step), `frequency`, `monitor` and `strict` of [scheduler], and calls `rate`
- * once for each parameter group: at the start with count = 0, then after every `frequency` intervals. [main] */
+ * once for each parameter group: at the start with count = 0, then after every `frequency` intervals; and, unless
+ * `needs_metric`, again with the count reached where a run is resumed under a changed run file: so a rate follows from base,
+ * count and total. [main] */
 #ifndef LTHOST_SCHEDULER_H
 #define LTHOST_SCHEDULER_H
 
