@@ -319,19 +319,24 @@ static inline lth_tensor lth_scalar_(lth_tensor near_, double value, const char 
 {
     return near_.trace ? near_.trace->api->scalar(near_.trace, value, LTH_DTYPE_NONE, file, line) : near_;
 }
-/* 0, 1, 2, ... along `axis`, in the shape given. */
+/* 0, 1, 2, ... along `axis`, in the shape given; its dtype NONE (LTH_SHAPE): of near_'s type. */
 static inline lth_tensor lth_iota_(lth_tensor near_, const lth_shape *shape, int64_t axis, const char *file, uint32_t line)
 {
+    if (!near_.trace) return near_;
     lth_attr_shape a = { *shape, axis };
-    return near_.trace ? near_.trace->api->emit(near_.trace, LTH_OP_IOTA, NULL, 0, &a, sizeof a, file, line) : near_;
+    if (a.shape.dtype == LTH_DTYPE_NONE) a.shape.dtype = lth_dtype_of(near_);
+    return near_.trace->api->emit(near_.trace, LTH_OP_IOTA, NULL, 0, &a, sizeof a, file, line);
 }
 #define lth_iota(near_, shape, axis) lth_iota_((near_), (shape), (axis), LTH_HERE)
 
-/* Uniform in [0, 1) and standard normal numbers of the shape given; fresh in every step, the same after a resume. */
+/* Uniform in [0, 1) and standard normal numbers of the shape given; fresh in every step, the same after a resume. Its dtype
+ * NONE (LTH_SHAPE): of near_'s type if that is floating, else of the run's. */
 static inline lth_tensor lth_random_(uint32_t op, lth_tensor near_, const lth_shape *shape, const char *file, uint32_t line)
 {
     if (!near_.trace) return near_;
     lth_attr_random a = { *shape, near_.trace->api->random_id(near_.trace), 0 };
+    if (a.shape.dtype == LTH_DTYPE_NONE)
+        a.shape.dtype = lth_dtype_is_float(lth_dtype_of(near_)) ? lth_dtype_of(near_) : near_.trace->api->floating(near_.trace);
     return near_.trace->api->emit(near_.trace, op, NULL, 0, &a, sizeof a, file, line);
 }
 #define lth_uniform(near_, shape) lth_random_(LTH_OP_UNIFORM, (near_), (shape), LTH_HERE)

@@ -219,6 +219,37 @@ Test(nn_layers, an_embedding_gives_rows_and_its_padding_row_no_gradient)
     lab_close(&l);
 }
 
+/* ---- Values made in a step ---- */
+
+Test(nn_values, a_shape_without_a_type_takes_that_of_the_tensor_near_by_or_of_the_run)
+{
+    static const lth_dtype runs[] = { LTH_F32, LTH_F64 };
+    for (int i = 0; i < 2; i++) {
+        lab l;
+        lab_open(&l, runs[i], NULL, NULL);
+        lab_field_text(&l, "real", "[1.5]"); /* f64, whatever the run's type is */
+        lab_field_text(&l, "whole", "[7]");
+        lab_begin(&l, true);
+        lth_tensor real = lab_input(&l, "real"), whole = lab_input(&l, "whole");
+        const lth_tensor made[] = { lth_uniform(real, LTH_SHAPE(2, 3)),  lth_normal(real, LTH_SHAPE(2, 3)),
+                                    lth_uniform(whole, LTH_SHAPE(2, 3)), lth_normal(whole, LTH_SHAPE(2, 3)),
+                                    lth_iota(real, LTH_SHAPE(2, 3), 1),  lth_iota(whole, LTH_SHAPE(2, 3), 1) };
+        const lth_dtype types[] = { LTH_F64, LTH_F64, runs[i], runs[i], LTH_F64, LTH_I64 };
+        for (uint32_t k = 0; k < 6; k++)
+            cr_assert_eq(engine_output(l.g, made[k], LTH_HERE), k);
+        lab_end(&l);
+        for (uint32_t k = 0; k < 6; k++) {
+            const lth_shape *shape = lab_output_shape(&l, k);
+            cr_assert_eq(shape->dtype, types[k], "value %u: %s", k, lth_dtype_name(shape->dtype));
+            cr_assert(shape->rank == 2 && shape->dim[0] == 2 && shape->dim[1] == 3);
+        }
+        for (int k = 0; k < 6; k++)
+            cr_assert(lab_value(&l, 4, k) == k % 3 && lab_value(&l, 5, k) == k % 3);
+        cr_assert_neq(lab_value(&l, 2, 0), lab_value(&l, 2, 1));
+        lab_close(&l);
+    }
+}
+
 /* ---- Metrics ---- */
 
 Test(nn_metrics, accuracy_counts_the_greatest_logit)
