@@ -99,9 +99,13 @@ lth_tensor engine_input(engine *g, const char *name, const char *file, uint32_t 
 /* Marks a value for the host; returns its slot of this step. A value that was marked before keeps its slot. */
 uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line);
 
+/* Where a tensor of the running step was made: the author's place for what the trainer records because of it; "(host)":0 for
+ * any other tensor. */
+lth_site engine_place(engine *g, lth_tensor x);
+
 /* Symbolic gradients of loss for all parameters of the optimizer, group by group; *out lives until engine_end. A parameter
  * that is not on a path from the loss has zeros: its update is that of a zero gradient (weight decay and momentum go on),
- * where PyTorch would skip a parameter whose grad is None. */
+ * where PyTorch would skip a parameter whose grad is None. A loss that depends on none of them fails the step. */
 lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count,
                             const char *file, uint32_t line);
 

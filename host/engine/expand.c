@@ -141,11 +141,28 @@ static uint32_t zeros(expansion *x, const lth_shape *shape, uint32_t site)
     return shape->rank == 0 ? zero : expand_emit(x, LTH_OP_EXPAND, &zero, 1, &dims, sizeof dims, site);
 }
 
+/* A step that trains must have something to train: only where an author asks for gradients may all of them be zero. */
+static bool trains_something(expansion *x, const lth_node *n, const uint32_t *gradients)
+{
+    bool any = n->attributes_size == 0 || n->value_count == 0; /* an author's; or nothing to train at all */
+    for (uint32_t i = 0; i < n->value_count; i++)
+        any = any || gradients[i] != LTH_NO_VALUE;
+    if (any)
+        return true;
+    const trace_sums *at = (const void *)(x->record->attributes + n->attributes);
+    error_set(x->error, LTH_INVALID,
+              "the loss does not depend on any parameter of optimizer '%s': nothing would be trained (a batch that has no loss "
+              "returns lth_none())",
+              x->engine->state.optimizers[at->optimizer].name);
+    return false;
+}
+
 static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
 {
     uint32_t *ids = operands_of(x, n), before = x->out->node_count;
     uint32_t *gradients = arena_array(&x->memory, n->value_count, sizeof *gradients);
-    if (!autodiff(x->out, x->constants, ids[0], ids + 1, n->value_count, gradients, site, x->error)) {
+    if (!autodiff(x->out, x->constants, ids[0], ids + 1, n->value_count, gradients, site, x->error) ||
+        !trains_something(x, n, gradients)) {
         error_prefix(x->error, "%s:%u: ", x->out->sites[site].file, x->out->sites[site].line);
         return false;
     }

@@ -30,6 +30,13 @@ static const lth_tensor *tensors_from(engine *g, uint32_t first, uint32_t count)
 /* The shapes of an optimizer's parameters, in its order. */
 static const lth_shape *shapes_of(const state_optimizer *o) { return o->group_count ? o->groups[0].shapes : NULL; }
 
+lth_site engine_place(engine *g, lth_tensor x)
+{
+    trace *t = &g->trace;
+    bool known = t->recording && x.trace == &t->head && x.generation == t->generation && x.node < t->graph->value_count;
+    return known ? t->graph->sites[t->graph->nodes[t->graph->values[x.node].node].site] : (lth_site) { "(host)", 0, 0 };
+}
+
 lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const lth_tensor **out, uint32_t *count,
                             const char *file, uint32_t line)
 {
@@ -52,7 +59,8 @@ lth_status engine_gradients(engine *g, int32_t optimizer, lth_tensor loss, const
     for (size_t k = 0; k < o->group_count; k++)
         for (uint32_t i = 0; i < o->groups[k].count; i++)
             ids[n++] = trace_parameter(t, o->groups[k].parameters[i], site);
-    uint32_t first = graph_append(t->graph, LTH_OP_GRAD, ids, n, NULL, 0, site, shapes_of(o), n - 1);
+    const trace_sums at = { (uint32_t)optimizer, 0 };
+    uint32_t first = graph_append(t->graph, LTH_OP_GRAD, ids, n, &at, sizeof at, site, shapes_of(o), n - 1);
     *out = tensors_from(g, first, o->parameter_count);
     *count = o->parameter_count;
     return LTH_OK;

@@ -14,7 +14,8 @@
 
 struct engine;
 
-/* Symbolic ops of the engine's own; they never leave a record. */
+/* LTH_OP_GRAD has a trace_sums where it is an optimizer's (engine_gradients), and no attributes where it is the author's.
+ * Symbolic ops of the engine's own; they never leave a record. */
 enum {
     TRACE_OP_TOTAL = 0x10001,     /* trace_sums: (gradients..., [divisor]) -> gradients / divisor + accumulated */
     TRACE_OP_CLIP = 0x10002,      /* trace_sums: (totals..., [norm], [value]) -> clipped ones; guarded first */

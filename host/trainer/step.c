@@ -107,13 +107,13 @@ static const lth_tensor *no_gradients(session *s, uint32_t *count)
 }
 
 /* The last batch of a window: sums, hooks, clipping, update. */
-static lth_status record_update(session *s, const lth_tensor *gradients, uint32_t count, error *e)
+static lth_status record_update(session *s, const lth_tensor *gradients, uint32_t count, const lth_site *at, error *e)
 {
     const engine_update_args args = step_update_args(s, (double)s->options.accumulate_grad_batches, s->loop.accumulated);
     const lth_tensor *totals = gradients;
     if (!gradients && s->loop.accumulated)
         gradients = totals = no_gradients(s, &count);
-    if (gradients && engine_total(s->engine, 0, gradients, &args, &totals, LTH_HERE) != LTH_OK)
+    if (gradients && engine_total(s->engine, 0, gradients, &args, &totals, at->file, at->line) != LTH_OK)
         return LTH_OK; /* the trace has the message */
     s->step.gradients = totals;
     s->step.gradients_of = 0;
@@ -121,7 +121,7 @@ static lth_status record_update(session *s, const lth_tensor *gradients, uint32_
     if (hooks_call_step(s, offsetof(lth_hooks, on_before_optimizer_step), "on_before_optimizer_step", e) != LTH_OK)
         return e->status;
     if (totals)
-        engine_update(s->engine, 0, totals, &args, LTH_HERE);
+        engine_update(s->engine, 0, totals, &args, at->file, at->line);
     s->step.gradients = NULL;
     return LTH_OK;
 }
@@ -131,12 +131,13 @@ static lth_status record_rest(session *s, lth_tensor loss, error *e)
 {
     const lth_tensor *gradients = NULL;
     uint32_t count = 0;
+    const lth_site at = engine_place(s->engine, loss);
     if (s->loop.micro == 0 && hooks_call_step(s, offsetof(lth_hooks, on_before_zero_grad), "on_before_zero_grad", e) != LTH_OK)
         return e->status;
     if (!lth_is_none(loss)) {
         if (hooks_call_backward(s, loss, e) != LTH_OK)
             return e->status;
-        if (engine_gradients(s->engine, 0, loss, &gradients, &count, LTH_HERE) != LTH_OK)
+        if (engine_gradients(s->engine, 0, loss, &gradients, &count, at.file, at.line) != LTH_OK)
             return LTH_OK;
         s->step.gradients = gradients;
         s->step.gradients_of = 0;
@@ -145,10 +146,10 @@ static lth_status record_rest(session *s, lth_tensor loss, error *e)
             return e->status;
     }
     if (!s->running.accumulating)
-        return record_update(s, gradients, count, e);
+        return record_update(s, gradients, count, &at, e);
     const engine_update_args args = step_update_args(s, (double)s->options.accumulate_grad_batches, s->loop.accumulated);
     if (gradients)
-        engine_accumulate(s->engine, 0, gradients, &args, LTH_HERE);
+        engine_accumulate(s->engine, 0, gradients, &args, at.file, at.line);
     return LTH_OK;
 }
 
@@ -166,6 +167,19 @@ static void advance(session *s, bool had_loss)
         l->micro = 0;
         l->accumulated = false;
     }
+}
+
+/* An epoch in which no batch had anything to train by is most likely a mistake: told once. An epoch that was not seen from
+ * its first batch on is not judged. */
+static void watch_epoch(session *s, bool had_loss)
+{
+    s->step.idle = !had_loss && (s->step.idle || s->running.index == 0);
+    if (!s->step.idle || !s->running.last || s->step.idle_told)
+        return;
+    s->step.idle_told = true;
+    session_warn(s, s->model_table->manual_optimization
+                        ? "[model] no training_step of the epoch called lth_minimize or lth_update: nothing was trained"
+                        : "[model] no training_step of the epoch returned a loss: nothing was trained");
 }
 
 lth_status step_train(session *s, bool record_only, error *e)
@@ -187,6 +201,7 @@ lth_status step_train(session *s, bool record_only, error *e)
         metrics_step_ran(&s->metrics, ticket);
         metrics_settle(&s->metrics);
         advance(s, !lth_is_none(loss));
+        watch_epoch(s, automatic ? !lth_is_none(loss) : s->step.updated);
     }
     return LTH_OK;
 }
@@ -225,7 +240,8 @@ lth_status step_evaluate(session *s, lth_stage stage, bool record_only, uint64_t
         if (lth_is_none(x) || shape->rank < 1 || shape->dim[0] != s->running.batch->size)
             return drop(s, error_set(e, LTH_INVALID, "[model] %s of '%s' must return a tensor with the batch of %lld as axis 0",
                                      hook, s->model->known->id, (long long)s->running.batch->size));
-        *slot = engine_output(s->engine, x, LTH_HERE);
+        const lth_site at = engine_place(s->engine, x);
+        *slot = engine_output(s->engine, x, at.file, at.line);
     }
     uint64_t ran;
     if (end(s, hook, &ran, e) != LTH_OK)

@@ -154,6 +154,33 @@ Test(engine_errors, hosts_ops_are_not_for_plugins_and_a_loss_is_one_number)
     rig_close(&r);
 }
 
+Test(engine_errors, a_loss_that_trains_nothing_is_refused_but_an_authors_gradients_may_be_zero)
+{
+    for (int only_check = 0; only_check < 2; only_check++) {
+        rig_open(&r, &(rig_setup) { .check_only = only_check });
+        lth_trace *t = rig_begin(&r, &(rig_recipe) { .record_only = only_check });
+        lth_tensor model = rig_loss(&r, t), x = engine_input(r.g, "x", RIG_HERE), w = lth_parameter_value(x, r.w1), zero;
+        next_line(__LINE__);
+        lth_tensor loss = lth_mean(lth_mul(x, lth_stop_gradient(lth_sum(w))));
+        lth_site at = engine_place(r.g, loss);
+        const lth_tensor *gradients;
+        uint32_t count;
+        engine_gradients(r.g, 0, loss, &gradients, &count, at.file, at.line);
+        cr_assert_eq(rig_end(&r), LTH_INVALID);
+        says(here);
+        says("the loss does not depend on any parameter of optimizer 'sgd'");
+        t = rig_begin(&r, &(rig_recipe) { .record_only = only_check });
+        model = rig_loss(&r, t), x = engine_input(r.g, "x", RIG_HERE), w = lth_parameter_value(x, r.w1);
+        lth_grad(lth_sum(x), &w, 1, &zero);
+        engine_output(r.g, lth_sum(lth_abs(zero)), RIG_HERE);
+        engine_gradients(r.g, 0, model, &gradients, &count, RIG_HERE);
+        cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+        if (!only_check)
+            cr_assert_eq(engine_output_value(r.g, r.ticket, 0), 0);
+        rig_close(&r);
+    }
+}
+
 Test(engine_errors, an_assertion_that_does_not_hold_commits_nothing)
 {
     rig_open(&r, NULL);

@@ -322,3 +322,30 @@ Test(stages, two_processes_do_not_share_a_run)
     cr_expect_not_null(strstr(said, "is going on"), "%s", said);
     free(said);
 }
+
+Test(stages, a_run_that_would_train_nothing_is_refused_by_run_and_check)
+{
+    run_write("run.ini", "[trainer]\naccelerator = reference\nmax_epochs = 2\n[data]\nuse = numbers_data\nbatch_size = 6\n"
+                         "[optimizer]\nuse = adamw\nlr = 0.1\n[model]\nuse = numbers\n");
+    static const char *const cases[][2] = { { "fit", "model.loss=data" },
+                                            { "fit", "model.loss=zero" },
+                                            { "check", "model.loss=data" },
+                                            { "check", "model.loss=zero" } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        outcome o = RUN(cases[i][0], "run.ini", cases[i][1]);
+        cr_expect_neq(o.status, 0, "%s %s", cases[i][0], cases[i][1]);
+        EXPECT_SAYS(o, "the loss does not depend on any parameter of optimizer 'adamw'");
+        EXPECT_SAYS(o, "numbers.c:");
+        outcome_free(&o);
+    }
+    outcome o = RUN("fit", "run.ini", "model.loss=none");
+    cr_expect_eq(o.status, 0, "%s", o.err);
+    const char *told = strstr(o.err, "no training_step of the epoch returned a loss");
+    cr_expect_not_null(told, "%s", o.err);
+    cr_expect(told && !strstr(told + 1, "no training_step of the epoch"), "two epochs, told once: %s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", "model.loss=weight");
+    cr_expect_eq(o.status, 0, "%s", o.err);
+    cr_expect_null(strstr(o.err, "nothing was trained"), "%s", o.err);
+    outcome_free(&o);
+}

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static FILE *report(void)
 {
@@ -18,10 +19,12 @@ static FILE *report(void)
 
 struct numbers {
     bool twice; /* logs one name with other switches */
+    const char *loss;
     lth_parameter weight;
 };
 
-static const lth_option model_options[] = { LTH_OPTION(struct numbers, twice, "false", NULL, "log one name in two ways") };
+static const lth_option model_options[] = { LTH_OPTION(struct numbers, twice, "false", NULL, "log one name in two ways"),
+                                            LTH_OPTION(struct numbers, loss, "weight", "weight|data|zero|none", "what it depends on") };
 
 static lth_status configure(void *self, lth_setup *s)
 {
@@ -45,7 +48,11 @@ static lth_tensor training_step(void *self, lth_step *step)
     lth_log(step, "t_weighted", lth_step_scalar(step, b), .on_step = -1, .on_epoch = 1, .batch_size = lth_batch_idx(step) + 1);
     if (m->twice)
         lth_log(step, "t_default", lth_step_scalar(step, b), .on_epoch = 1);
-    return lth_mean(lth_mul(x, w));
+    if (strcmp(m->loss, "none") == 0)
+        return lth_none();
+    if (strcmp(m->loss, "zero") == 0)
+        return lth_step_scalar(step, 0);
+    return strcmp(m->loss, "data") == 0 ? lth_sum(x) : lth_mean(lth_mul(x, w));
 }
 
 static lth_tensor validation_step(void *self, lth_step *step)
