@@ -104,6 +104,18 @@ static int missing_column(source *s, const char *name)
     return fail(s, "%s: there is no column '%s'; there are: %s", s->path, name, names);
 }
 
+/* The one column of that name, or -1: there is none, or are several. */
+static int64_t find_column(source *s, const char *name)
+{
+    int64_t at = find(&s->names, name);
+    if (at < 0)
+        return missing_column(s, name);
+    for (int64_t i = at + 1; i < s->names.count; i++)
+        if (strcmp(s->names.at[i], name) == 0)
+            return fail(s, "%s: columns %lld and %lld are both called '%.60s'", s->path, (long long)at + 1, (long long)i + 1, name);
+    return at;
+}
+
 static int find_columns(source *s)
 {
     const roles *r = s->roles;
@@ -111,11 +123,11 @@ static int find_columns(source *s)
     if (!s->columns)
         return no_memory(s);
     for (int64_t i = 0; i < r->features.count; i++)
-        if ((s->columns[i] = find(&s->names, r->features.at[i])) < 0)
-            return missing_column(s, r->features.at[i]);
+        if ((s->columns[i] = find_column(s, r->features.at[i])) < 0)
+            return -1;
     for (int64_t i = 0; i < r->targets.count && s->kind != FRAME_UNLABELED; i++)
-        if ((s->columns[r->features.count + i] = find(&s->names, r->targets.at[i])) < 0)
-            return missing_column(s, r->targets.at[i]);
+        if ((s->columns[r->features.count + i] = find_column(s, r->targets.at[i])) < 0)
+            return -1;
     return 0;
 }
 
@@ -138,12 +150,19 @@ static bool make_room(frame *f, const roles *r)
     return true;
 }
 
+/* A number as tables write it, not in hexadecimal; NaN for any other text. */
+static double number_of(const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+    return end != text && !*end && !strpbrk(text, "xX") ? value : NAN;
+}
+
 static int read_number(source *s, int64_t column, float *out)
 {
     const char *cell = s->reader.cells[column];
-    char *end;
-    double value = strtod(cell, &end);
-    if (end != cell && !*end && isfinite(value)) {
+    double value = number_of(cell);
+    if (isfinite(value)) {
         *out = (float)value;
         return 0;
     }
@@ -188,13 +207,6 @@ static int read_row(source *s)
 }
 
 /* ---- Classes ---- */
-
-static double number_of(const char *text)
-{
-    char *end;
-    double value = strtod(text, &end);
-    return end != text && !*end ? value : NAN;
-}
 
 static int by_text(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 

@@ -176,6 +176,9 @@ Test(csv_data, what_is_wrong_is_told_with_its_place)
         { "y", "x,y\n1,a\nfast,b\n", "table.csv:3:1: column 'x': 'fast' is not a number" },
         { "y", "x,y\n1,a\n,b\n", "table.csv:3:1: column 'x': '' is not a number" },
         { "y", "x,y\n1,a\nnan,b\n", "table.csv:3:1: column 'x': 'nan' is not a number" },
+        { "y", "x,y\n0x10,a\n", "table.csv:2:1: column 'x': '0x10' is not a number" },
+        { "y", "x,y,z,x\n1,a,2,3\n", "table.csv: columns 1 and 4 are both called 'x'" },
+        { "y", "x,y,z,y\n1,a,2,b\n", "table.csv: columns 2 and 4 are both called 'y'" },
         { "y", "x,y\n1,a\n2,\n", "table.csv:3:2: column 'y': '' is no class" },
         { "y", "x,y\n1,a\n2\n", "table.csv:3: 1 cells, where the header has 2" },
         { "z", "x,y\n1,a\n", "there is no column 'z'; there are: x, y" },
@@ -192,6 +195,14 @@ Test(csv_data, what_is_wrong_is_told_with_its_place)
         cr_assert_eq(take(cases[i].text), LTH_INVALID, "%s", cases[i].says);
         cr_assert(strstr(p.message, cases[i].says), "'%s' is said instead of '%s'", p.message, cases[i].says);
     }
+}
+
+Test(csv_data, columns_that_nobody_uses_may_share_a_name)
+{
+    plugin_set(&p, "target", "y");
+    plugin_set(&p, "features", "x");
+    must_take("note,x,note,y\n?,1,?,a\n?,2,?,b\n");
+    cr_assert_eq(offer_field(&o, "x")->shape.dim[0], 1);
 }
 
 Test(csv_data, a_missing_file_is_named)
