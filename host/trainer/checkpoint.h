@@ -111,6 +111,8 @@ typedef struct checkpoint_list {
  * folder has none. Any process may look. */
 lth_status checkpoint_list_read(const char *dir, checkpoint_list *out, error *e);
 void checkpoint_list_free(checkpoint_list *l);
+/* Damaged ones that were put aside: how many; their names are added to `names`. */
+uint32_t checkpoint_corrupt(const char *dir, str *names);
 
 /* ---- Loading ---- */
 

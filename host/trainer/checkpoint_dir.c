@@ -260,3 +260,17 @@ void checkpoint_list_free(checkpoint_list *l)
     free(l->at);
     *l = (checkpoint_list) { 0 };
 }
+
+uint32_t checkpoint_corrupt(const char *dir, str *names)
+{
+    file_names all = { 0 };
+    error ignored = { 0 };
+    uint32_t count = 0;
+    if (path_is_dir(dir))
+        file_list(dir, &all, &ignored);
+    for (size_t i = 0; i < all.count; i++)
+        if (strstr(all.at[i], ".corrupt"))
+            str_printf(names, "%s%s", count++ ? ", " : "", all.at[i]);
+    file_names_free(&all);
+    return count;
+}

@@ -114,7 +114,14 @@ static lth_status open_last(const checkpoint_open_args *args, checkpoint **out, 
         return status;
     if (damaged)
         return error_set(e, LTH_INVALID, "all %zu checkpoints in '%s' are damaged", damaged, args->dir);
-    return error_set(e, LTH_END, "there is no checkpoint in '%s'", args->dir);
+    str corrupt = { 0 };
+    if (checkpoint_corrupt(args->dir, &corrupt) > 0)
+        error_set(e, LTH_INVALID, "'%s' has damaged checkpoints alone: %s; remove them to start from the beginning", args->dir,
+                  str_text(&corrupt));
+    else
+        error_set(e, LTH_END, "there is no checkpoint in '%s'", args->dir);
+    str_free(&corrupt);
+    return e->status;
 }
 
 static lth_status open_best(const checkpoint_open_args *args, checkpoint **out, error *e)

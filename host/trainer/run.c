@@ -37,7 +37,11 @@ static lth_status find_resume(session *s, checkpoint **out, error *e)
     if (!which[0])
         return LTH_OK;
     lth_status status = resume_find(s, which, out, e);
-    return status == LTH_END ? LTH_OK : status;
+    if (status != LTH_END)
+        return status;
+    *e = (error) { 0 };
+    console_line(&s->console, "no checkpoint to resume: starts from the beginning");
+    return LTH_OK;
 }
 
 /* Whether a run's folder has a best checkpoint; s->logged_step becomes the newest one's step. */

@@ -102,12 +102,16 @@ lth_status run_dir_make(session *s, error *e)
     return e->status;
 }
 
+/* Damaged ones count: a run that has no other is not passed over without a word. */
 static bool has_checkpoints(const char *run_dir)
 {
     char *dir = path_join(run_dir, "checkpoints");
     checkpoint_list list = { 0 };
     error ignored = { 0 };
+    str corrupt = { 0 };
     bool any = path_is_dir(dir) && checkpoint_list_read(dir, &list, &ignored) == LTH_OK && list.count > 0;
+    any = any || checkpoint_corrupt(dir, &corrupt) > 0;
+    str_free(&corrupt);
     checkpoint_list_free(&list);
     free(dir);
     return any;

@@ -204,6 +204,7 @@ Test(resume, auto_begins_anew_where_there_is_nothing_and_last_does_not)
     outcome_free(&o);
     o = RUN("fit", "run.ini", "--resume", "auto", "trainer.max_steps=1");
     cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "no checkpoint to resume: starts from the beginning"), "%s", o.err);
     outcome_free(&o);
     o = RUN("fit", "run.ini", "--resume", "nowhere", "trainer.max_steps=1");
     cr_assert_eq(o.status, 1);
@@ -276,5 +277,29 @@ Test(resume, the_first_steps_after_a_resume_have_the_rate_of_the_present_run_fil
         cr_expect(rate > cases[i].expected * 0.999999 && rate < cases[i].expected * 1.000001, "%s: %g, not %g", cases[i].change,
                   rate, cases[i].expected);
         file_remove_tree("runs", &e);
+    }
+}
+
+Test(resume, auto_refuses_a_run_whose_checkpoints_are_all_damaged_each_time)
+{
+    run_write("run.ini", run_ini);
+    outcome o = RUN("fit", "run.ini", "trainer.max_steps=2");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    glob_t found;
+    cr_assert_eq(glob(RUNS "checkpoints/epoch=*", 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        char *model = str_format("%s/model.safetensors", found.gl_pathv[i]);
+        run_write(model, "no tensors");
+        free(model);
+    }
+    globfree(&found);
+    static const char *const said[] = { "are damaged", ".corrupt", ".corrupt" };
+    for (size_t i = 0; i < 3; i++) {
+        o = RUN("fit", "run.ini", "--resume", "auto");
+        cr_expect_eq(o.status, 1, "%zu: %d %s", i, o.status, o.err);
+        cr_expect_not_null(strstr(o.err, said[i]), "%s", o.err);
+        cr_expect(!exists("runs/run/version_1"), "it does not start anew");
+        outcome_free(&o);
     }
 }
