@@ -1,18 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0
- * reduce_float.h: reductions of elements that lie one after the other, for the type T. Sums go to LANES running sums in
- * double: something to vectorise, one order on every machine, and one rounding at the end. */
+ * reduce_float.h: reductions of elements that lie one after the other, for the type T: LANES running results, halved until one
+ * is left. What is over at the end is padded to LANES with elements that change nothing; what is short from the start is done
+ * one by one. The order is a function of the length alone. Sums are in double, so that there is one rounding at the end. */
+static inline void NAME(pad)(T *to, const T *x, int64_t n, T neutral)
+{
+    LOOP
+    for (int k = 0; k < LANES; k++)
+        to[k] = neutral;
+    memcpy(to, x, (size_t)n * sizeof *x);
+}
+
+static inline void NAME(add_lanes)(double *lane, const T *x)
+{
+    LOOP
+    for (int k = 0; k < LANES; k++)
+        lane[k] += (double)x[k];
+}
+
 static double NAME(sum)(const T *x, int64_t n)
 {
-    double lane[LANES] = { 0 }, sum = 0;
+    double lane[LANES] = { 0 };
+    T rest[LANES];
     int64_t i = 0;
+    if (n < LANES) {
+        for (; i < n; i++)
+            lane[0] += (double)x[i];
+        return lane[0];
+    }
     for (; i + LANES <= n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] += (double)x[i + k];
-    for (int k = 0; i < n; i++, k++)
-        lane[k] += (double)x[i];
-    for (int k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
+        NAME(add_lanes)(lane, x + i);
+    if (i < n) {
+        NAME(pad)(rest, x + i, n - i, 0);
+        NAME(add_lanes)(lane, rest);
+    }
+    for (int width = LANES / 2; width; width /= 2)
+        for (int k = 0; k < width; k++)
+            lane[k] += lane[k + width];
+    return lane[0];
 }
 
 /* total[i] += x[i] */
@@ -25,26 +49,38 @@ static void NAME(add)(double *total, const T *x, int64_t n)
 
 /* The greatest and the least; NaN wins. */
 #define EXTREME(name, sign)                                                                                             \
+    static inline T NAME(name##_of_two)(T a, T b) { return ((sign a > sign b) | (b != b)) ? b : a; }                    \
+    static inline void NAME(name##_lanes)(T *lane, const T *x)                                                          \
+    {                                                                                                                   \
+        for (int k = 0; k < LANES; k++)                                                                                 \
+            lane[k] = NAME(name##_of_two)(lane[k], x[k]);                                                               \
+    }                                                                                                                   \
     static T NAME(name)(const T *x, int64_t n)                                                                          \
     {                                                                                                                   \
-        T lane[LANES], best = sign INFINITY;                                                                            \
+        T lane[LANES], rest[LANES], best = sign INFINITY;                                                               \
         int64_t i = 0;                                                                                                  \
-        for (int k = 0; k < LANES; k++)                                                                                 \
-            lane[k] = sign INFINITY;                                                                                    \
+        if (n < LANES) {                                                                                                \
+            for (; i < n; i++)                                                                                          \
+                best = NAME(name##_of_two)(best, x[i]);                                                                 \
+            return best;                                                                                                \
+        }                                                                                                               \
+        NAME(pad)(lane, x, 0, best);                                                                                    \
         for (; i + LANES <= n; i += LANES)                                                                              \
-            for (int k = 0; k < LANES; k++)                                                                             \
-                lane[k] = sign lane[k] > sign x[i + k] || x[i + k] != x[i + k] ? x[i + k] : lane[k];                    \
-        for (int k = 0; i < n; i++, k++)                                                                                \
-            lane[k] = sign lane[k] > sign x[i] || x[i] != x[i] ? x[i] : lane[k];                                        \
-        for (int k = 0; k < LANES; k++)                                                                                 \
-            best = sign best > sign lane[k] || lane[k] != lane[k] ? lane[k] : best;                                     \
-        return best;                                                                                                    \
+            NAME(name##_lanes)(lane, x + i);                                                                            \
+        if (i < n) {                                                                                                    \
+            NAME(pad)(rest, x + i, n - i, best);                                                                        \
+            NAME(name##_lanes)(lane, rest);                                                                             \
+        }                                                                                                               \
+        for (int width = LANES / 2; width; width /= 2)                                                                  \
+            for (int k = 0; k < width; k++)                                                                             \
+                lane[k] = NAME(name##_of_two)(lane[k], lane[k + width]);                                                \
+        return lane[0];                                                                                                 \
     }                                                                                                                   \
     static void NAME(name##_of)(T *best, const T *x, int64_t n)                                                         \
     {                                                                                                                   \
         LOOP                                                                                                            \
         for (int64_t i = 0; i < n; i++)                                                                                 \
-            best[i] = sign best[i] > sign x[i] || x[i] != x[i] ? x[i] : best[i];                                        \
+            best[i] = NAME(name##_of_two)(best[i], x[i]);                                                               \
     }
 EXTREME(max, -)
 EXTREME(min, +)
@@ -54,8 +90,16 @@ EXTREME(min, +)
 static int64_t NAME(place)(const T *x, int64_t n, bool greatest)
 {
     T best = greatest ? NAME(max)(x, n) : NAME(min)(x, n);
+    bool is_nan = best != best;
     int64_t i = 0;
-    while (i + 1 < n && !(x[i] == best || (best != best && x[i] != x[i])))
+    for (; i + LANES <= n; i += LANES) {
+        int found = 0;
+        for (int k = 0; k < LANES; k++)
+            found |= (x[i + k] == best) | (is_nan & (x[i + k] != x[i + k]));
+        if (found)
+            break;
+    }
+    while (i + 1 < n && !(x[i] == best || (is_nan && x[i] != x[i])))
         i++;
     return i;
 }

@@ -1,12 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  * rows_float.h: ops on rows of C elements that lie one after the other, for the type T, whose functions are F(name). */
 
+static inline void NAME(exp_lanes)(T *y, const T *x, T shift)
+{
+    LOOP
+    for (int k = 0; k < LANES; k++)
+        y[k] = F(exp)(x[k] - shift);
+}
+
 /* y = exp(x - shift); returns their sum. */
 static double NAME(exponentials)(const T *x, T *y, int64_t C, T shift)
 {
-    LOOP
-    for (int64_t i = 0; i < C; i++)
-        y[i] = F(exp)(x[i] - shift);
+    T rest[LANES];
+    int64_t i = 0;
+    for (; i + LANES <= C; i += LANES)
+        NAME(exp_lanes)(y + i, x + i, shift);
+    if (i < C) {
+        NAME(pad)(rest, x + i, C - i, 0);
+        NAME(exp_lanes)(rest, rest, shift);
+        memcpy(y + i, rest, (size_t)(C - i) * sizeof *y);
+    }
     return NAME(sum)(y, C);
 }
 
@@ -64,10 +77,11 @@ static void NAME(cross_entropy)(const T *x, const int64_t *target, T *loss, T *l
 static void NAME(cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C)
 {
     for (int64_t r = 0; r < rows; r++, x += C, y += C) {
+        NAME(exponentials)(x, y, C, lse[r]);
+        y[target[r]] -= 1;
         LOOP
         for (int64_t i = 0; i < C; i++)
-            y[i] = F(exp)(x[i] - lse[r]) * d[r];
-        y[target[r]] = (F(exp)(x[target[r]] - lse[r]) - 1) * d[r];
+            y[i] *= d[r];
     }
 }
 
