@@ -142,6 +142,22 @@ static void read_run(session *s)
     s->scope.seed = (uint64_t)s->run.seed;
 }
 
+/* plugin_path becomes all folders that this run was given, so that the resolved run file finds its plugins without the command
+ * line and the environment. */
+static void keep_plugin_path(session *s)
+{
+    static const char *const given[] = { "--plugin-dir", "plugin_path", "LTHOST_PLUGIN_PATH" };
+    size_t count;
+    const registry_place *const *places = registry_places(s->registry, &count);
+    const char **dirs = arena_array(&s->memory, count + 1, sizeof *dirs);
+    int64_t kept = 0;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < sizeof given / sizeof *given && !places[i]->problem; k++)
+            if (strcmp(places[i]->origin, given[k]) == 0)
+                dirs[kept++] = places[i]->dir;
+    s->run.plugin_path = (lth_string_list) { dirs, kept };
+}
+
 static void open_registry(session *s)
 {
     const config_entry *entry = config_take(config_find(s->config, "run"), "plugin_path");
@@ -150,6 +166,7 @@ static void open_registry(session *s)
                                    entry ? entry->file : NULL, entry ? entry->line : 0 };
     s->registry = registry_open(&paths, &s->diagnostics);
     s->scope.registry = s->registry;
+    keep_plugin_path(s);
 }
 
 static void read_trainer(session *s)

@@ -303,3 +303,19 @@ Test(resume, auto_refuses_a_run_whose_checkpoints_are_all_damaged_each_time)
         outcome_free(&o);
     }
 }
+
+Test(resume, the_resolved_run_file_finds_plugins_that_the_command_line_or_the_environment_named)
+{
+    run_write("run.ini", "[trainer]\naccelerator = reference\nmax_steps = 1\n[data]\nuse = recorder_data\nbatch_size = 2\n"
+                         "[optimizer]\nuse = sgd\nlr = 0.1\n[model]\nuse = recorder\n");
+    cr_assert_eq(symlink(RUN_PLUGINS, "mine"), 0);
+    setenv("LTHOST_PLUGIN_SYSTEM_PATH", LTHOST_TEST_PLUGINS, 1);
+    unsetenv("LTHOST_PLUGIN_PATH");
+    cr_expect_neq(system(LTHOST_TEST_PROGRAM " fit run.ini >told 2>&1"), 0, "nobody named the folder");
+    cr_expect_eq(system(LTHOST_TEST_PROGRAM " fit run.ini --plugin-dir mine >told 2>&1"), 0);
+    cr_expect_eq(system(LTHOST_TEST_PROGRAM " fit " RUNS "run.ini >told 2>&1"), 0, "--plugin-dir");
+    setenv("LTHOST_PLUGIN_PATH", RUN_PLUGINS, 1);
+    cr_expect_eq(system(LTHOST_TEST_PROGRAM " fit run.ini run.name=other >told 2>&1"), 0);
+    unsetenv("LTHOST_PLUGIN_PATH");
+    cr_expect_eq(system(LTHOST_TEST_PROGRAM " fit runs/other/version_0/run.ini >told 2>&1"), 0, "LTHOST_PLUGIN_PATH");
+}
