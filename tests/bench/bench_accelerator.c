@@ -22,13 +22,16 @@ static int32_t host_threads(const lth_host *host)
     return current->threads;
 }
 
-static const lth_host_api host_api = { .struct_size = sizeof host_api, .api_major = LTH_API_MAJOR, .api_minor = LTH_API_MINOR, .fail = host_fail,
+static const lth_host_api host_api = { .struct_size = sizeof host_api,
+                                       .api_major = LTH_API_MAJOR,
+                                       .api_minor = LTH_API_MINOR,
+                                       .fail = host_fail,
                                        .threads = host_threads };
 
 bool bench_open_accelerator(bench_accelerator *a, const char *plugin, int32_t threads)
 {
     char path[1024];
-    *a = (bench_accelerator){ .host = { &host_api }, .threads = threads };
+    *a = (bench_accelerator) { .host = { &host_api }, .threads = threads };
     current = a;
     snprintf(path, sizeof path, "%s/%s/%s.so", LTHOST_TEST_PLUGINS, plugin, plugin);
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

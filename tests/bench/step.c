@@ -56,15 +56,21 @@ static lth_status adam_update(void *self, lth_update *u)
     lth_tensor v = lth_add(lth_mul(lth_update_state(u, o->v), b2), lth_mul(lth_square(g), lth_sub(1, b2)));
     lth_tensor root = lth_div(lth_sqrt(v), lth_sqrt(lth_sub(1, lth_pow(b2, t))));
     lth_tensor step = lth_div(lth_hyper(u, struct adam, lr), lth_sub(1, lth_pow(b1, t)));
-    lth_update_set_parameter(u, lth_sub(lth_update_parameter(u), lth_div(lth_mul(m, step), lth_add(root, lth_hyper(u, struct adam, eps)))));
+    lth_update_set_parameter(
+        u, lth_sub(lth_update_parameter(u), lth_div(lth_mul(m, step), lth_add(root, lth_hyper(u, struct adam, eps)))));
     lth_update_set(u, o->m, m);
     lth_update_set(u, o->v, v);
     lth_update_set(u, o->t, t);
     return LTH_OK;
 }
 
-static const lth_optimizer adam_rule = { .struct_size = sizeof(lth_optimizer), .instance_size = sizeof(struct adam), .id = "adam",
-                                         .options = LTH_OPTIONS(adam_options), .elementwise = 1, .setup = adam_setup, .update = adam_update };
+static const lth_optimizer adam_rule = { .struct_size = sizeof(lth_optimizer),
+                                         .instance_size = sizeof(struct adam),
+                                         .id = "adam",
+                                         .options = LTH_OPTIONS(adam_options),
+                                         .elementwise = 1,
+                                         .setup = adam_setup,
+                                         .update = adam_update };
 
 typedef struct model {
     const network *n;
@@ -90,7 +96,8 @@ static void step(engine *g, const model *m, engine_field *fields, uint32_t numbe
     const lth_tensor *gradients, *totals;
     uint32_t count;
     uint64_t ticket;
-    engine_begin(g, &(engine_step_args){ .hook = "training_step", .fields = fields, .field_count = 2, .training = true, .step = number });
+    engine_begin(
+        g, &(engine_step_args) { .hook = "training_step", .fields = fields, .field_count = 2, .training = true, .step = number });
     lth_tensor x = engine_input(g, "x", LTH_HERE), y = engine_input(g, "y", LTH_HERE);
     for (int i = 0; i < 3; i++) {
         x = lth_add(lth_matmul_t(x, lth_parameter_value(x, m->w[i])), lth_parameter_value(x, m->b[i]));
@@ -99,7 +106,8 @@ static void step(engine *g, const model *m, engine_field *fields, uint32_t numbe
     lth_tensor loss = lth_cross_entropy(x, y);
     engine_output(g, loss, LTH_HERE);
     engine_update_args args = { .guard = true };
-    if (engine_gradients(g, 0, loss, &gradients, &count, LTH_HERE) == LTH_OK && engine_total(g, 0, gradients, &args, &totals, LTH_HERE) == LTH_OK)
+    if (engine_gradients(g, 0, loss, &gradients, &count, LTH_HERE) == LTH_OK &&
+        engine_total(g, 0, gradients, &args, &totals, LTH_HERE) == LTH_OK)
         engine_update(g, 0, totals, &args, LTH_HERE);
     if (engine_end(g, &ticket, e)) {
         fprintf(stderr, "%s\n", e->text);

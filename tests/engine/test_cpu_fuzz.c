@@ -73,14 +73,15 @@ static uint32_t tamed(draw *d, uint32_t v) { return OP1(d->b, pick(d, 2) ? LTH_O
 static uint32_t broadcast(draw *d, uint32_t op, uint32_t a, uint32_t b)
 {
     error e = { 0 };
-    uint32_t v = graph_emit_broadcast(&d->b->g, op, (uint32_t[]){ a, b }, 2, NULL, 0, 0, &e);
+    uint32_t v = graph_emit_broadcast(&d->b->g, op, (uint32_t[]) { a, b }, 2, NULL, 0, 0, &e);
     return e.status ? LTH_NO_VALUE : v;
 }
 
 static uint32_t draw_unary(draw *d)
 {
-    static const uint32_t ops[] = { LTH_OP_NEG,  LTH_OP_TANH,   LTH_OP_ERF,    LTH_OP_ABS,       LTH_OP_SIGMOID, LTH_OP_RELU,
-                                    LTH_OP_GELU, LTH_OP_SQUARE, LTH_OP_SILU,   LTH_OP_GELU_TANH, LTH_OP_COS,     LTH_OP_STOP_GRADIENT };
+    static const uint32_t ops[] = { LTH_OP_NEG,     LTH_OP_TANH,      LTH_OP_ERF,  LTH_OP_ABS,
+                                    LTH_OP_SIGMOID, LTH_OP_RELU,      LTH_OP_GELU, LTH_OP_SQUARE,
+                                    LTH_OP_SILU,    LTH_OP_GELU_TANH, LTH_OP_COS,  LTH_OP_STOP_GRADIENT };
     return OP1(d->b, ops[pick(d, 12)], any(d));
 }
 
@@ -106,8 +107,8 @@ static uint32_t draw_random(draw *d)
     a.shape = *shape_of(d, x);
     if (pick(d, 2))
         return bench_op(d->b, LTH_OP_UNIFORM, NULL, 0, &a, sizeof a);
-    a.shape = (lth_shape){ 0 };
-    return tamed(d, bench_op(d->b, LTH_OP_DROPOUT, (uint32_t[]){ x, p }, 2, &a, sizeof a));
+    a.shape = (lth_shape) { 0 };
+    return tamed(d, bench_op(d->b, LTH_OP_DROPOUT, (uint32_t[]) { x, p }, 2, &a, sizeof a));
 }
 
 static uint32_t draw_view(draw *d)
@@ -138,7 +139,8 @@ static uint32_t draw_view(draw *d)
             slice.length[a] = (s.dim[a] - slice.start[a] + slice.step[a] - 1) / slice.step[a];
         }
         return bench_op(d->b, LTH_OP_SLICE, &x, 1, &slice, sizeof slice);
-    default: return s.rank ? OP1A(d->b, LTH_OP_FLIP, x, lth_attr_axis, axis) : LTH_NO_VALUE;
+    default:
+        return s.rank ? OP1A(d->b, LTH_OP_FLIP, x, lth_attr_axis, axis) : LTH_NO_VALUE;
     }
 }
 
@@ -151,10 +153,11 @@ static uint32_t draw_joined(draw *d)
         return LTH_NO_VALUE;
     int32_t axis = (int32_t)pick(d, s.rank);
     if (pick(d, 2))
-        return bench_op(d->b, LTH_OP_CONCAT, (uint32_t[]){ x, y, any(d) == x ? x : y }, 3, &(lth_attr_axis){ axis }, sizeof(lth_attr_axis));
+        return bench_op(d->b, LTH_OP_CONCAT, (uint32_t[]) { x, y, any(d) == x ? x : y }, 3, &(lth_attr_axis) { axis },
+                        sizeof(lth_attr_axis));
     pad.low[axis] = pick(d, 3);
     pad.high[axis] = pick(d, 3);
-    return bench_op(d->b, LTH_OP_PAD, (uint32_t[]){ x, bench_scalar(d->b, d->floating, 0.5) }, 2, &pad, sizeof pad);
+    return bench_op(d->b, LTH_OP_PAD, (uint32_t[]) { x, bench_scalar(d->b, d->floating, 0.5) }, 2, &pad, sizeof pad);
 }
 
 static uint32_t draw_reduction(draw *d)
@@ -180,9 +183,12 @@ static uint32_t draw_network(draw *d)
     turned.dim[s.rank - 2] = s.rank - 1;
     uint32_t yt = bench_op(d->b, LTH_OP_PERMUTE, &y, 1, &turned, sizeof turned);
     switch (pick(d, 3)) {
-    case 0: return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, yt, lth_attr_matmul, 0, 0));
-    case 1: return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 1, 0));
-    default: return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 1));
+    case 0:
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, yt, lth_attr_matmul, 0, 0));
+    case 1:
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 1, 0));
+    default:
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 1));
     }
 }
 
@@ -204,8 +210,9 @@ static uint32_t draw_state(draw *d)
 
 static void draw_graph(bench *b, lth_dtype floating, uint64_t seed)
 {
-    static uint32_t (*const draws[])(draw *) = { draw_unary,  draw_unary,     draw_binary,  draw_binary, draw_binary, draw_choice, draw_random,
-                                                 draw_view,   draw_view,      draw_joined,  draw_reduction, draw_network, draw_state };
+    static uint32_t (*const draws[])(draw *) = { draw_unary,     draw_unary,   draw_binary, draw_binary, draw_binary,
+                                                 draw_choice,    draw_random,  draw_view,   draw_view,   draw_joined,
+                                                 draw_reduction, draw_network, draw_state };
     draw d = { .b = b, .random = seed * 977 + 1, .floating = floating };
     bench_reset(b);
     b->seed = seed;
@@ -236,13 +243,15 @@ static void compare(uint64_t seed, const char *what, double tolerance)
     for (uint32_t slot = 0; slot < cpu.g.output_count; slot++)
         for (int64_t i = 0; i < lth_shape_count(&cpu.output_shapes[slot]); i++) {
             double wanted = bench_get(&reference, slot, i), got = bench_get(&cpu, slot, i);
-            cr_assert(fabs(got - wanted) <= tolerance * (1 + fabs(wanted)), "seed %llu, %s: output %u, element %lld is %.17g, the reference has %.17g",
-                      (unsigned long long)seed, what, slot, (long long)i, got, wanted);
+            cr_assert(fabs(got - wanted) <= tolerance * (1 + fabs(wanted)),
+                      "seed %llu, %s: output %u, element %lld is %.17g, the reference has %.17g", (unsigned long long)seed, what,
+                      slot, (long long)i, got, wanted);
         }
     for (int64_t i = 0; i < STATE; i++) {
         double wanted = bench_state_get(&reference, 0, i), got = bench_state_get(&cpu, 0, i);
-        cr_assert(fabs(got - wanted) <= tolerance * (1 + fabs(wanted)), "seed %llu, %s: element %lld of state is %.17g, the reference has %.17g",
-                  (unsigned long long)seed, what, (long long)i, got, wanted);
+        cr_assert(fabs(got - wanted) <= tolerance * (1 + fabs(wanted)),
+                  "seed %llu, %s: element %lld of state is %.17g, the reference has %.17g", (unsigned long long)seed, what,
+                  (long long)i, got, wanted);
     }
 }
 
@@ -259,7 +268,8 @@ static void try_graph(uint64_t seed, lth_dtype floating, double tolerance)
         bench_compile(&reference, 0);
         for (int run = 0; run < 2; run++) { /* the second run finds what the first one left in memory */
             cr_assert_eq(bench_run(&reference), LTH_OK);
-            cr_assert_eq(bench_run(&cpu), LTH_OK, "seed %llu, %s: %s", (unsigned long long)seed, ways[w].what, cpu.result.message);
+            cr_assert_eq(bench_run(&cpu), LTH_OK, "seed %llu, %s: %s", (unsigned long long)seed, ways[w].what,
+                         cpu.result.message);
             compare(seed, ways[w].what, tolerance);
         }
     }
@@ -289,7 +299,8 @@ Test(cpu_fuzz, a_plan_gives_the_same_bits_every_time)
                 if (run == 0)
                     memcpy(first[slot] = malloc(bytes + 1), cpu.outputs[slot], bytes);
                 else
-                    cr_assert_arr_eq(cpu.outputs[slot], first[slot], bytes, "seed %llu, output %u", (unsigned long long)seed, slot);
+                    cr_assert_arr_eq(cpu.outputs[slot], first[slot], bytes, "seed %llu, output %u", (unsigned long long)seed,
+                                     slot);
             }
         }
         for (uint32_t slot = 0; slot < BENCH_SLOTS; slot++)
@@ -323,8 +334,8 @@ static void check_node(uint64_t seed, uint32_t node)
         const lth_shape *s = graph_shape(&cpu.g, n->first_value + r);
         size_t bytes = (size_t)(lth_shape_count(s) * lth_dtype_size(s->dtype));
         const void *kept = cpu.accelerator->value_data(cpu.self, cpu.plan, n->first_value + r);
-        cr_assert(bytes == 0 || memcmp(kept, single.outputs[r], bytes) == 0, "seed %llu: node %u (op %u) differs when run by itself",
-                  (unsigned long long)seed, node, n->op);
+        cr_assert(bytes == 0 || memcmp(kept, single.outputs[r], bytes) == 0,
+                  "seed %llu: node %u (op %u) differs when run by itself", (unsigned long long)seed, node, n->op);
     }
     free(map);
 }

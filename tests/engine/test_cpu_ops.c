@@ -55,7 +55,8 @@ static void compare_result(const op_case *c, const op_case *exact, uint32_t r, d
         }
     }
     if (floating && !(c->sample.flags & OP_SAMPLE_EXTREME))
-        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "%s: relative error %.3g, more than %.3g", c->name, sqrt(error / size), most);
+        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "%s: relative error %.3g, more than %.3g", c->name,
+                  sqrt(error / size), most);
 }
 
 static bool same_precision(const op_sample *s, lth_dtype floating)
@@ -151,8 +152,8 @@ static void compare_outputs(const char *what, int64_t n, int64_t K)
             error += (got - wanted) * (got - wanted);
             size += wanted * wanted;
         }
-        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "%s of %lld by %lld, output %u: relative error %.3g", what, (long long)n, (long long)K,
-                  slot, sqrt(error / size));
+        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "%s of %lld by %lld, output %u: relative error %.3g", what,
+                  (long long)n, (long long)K, slot, sqrt(error / size));
     }
 }
 
@@ -210,7 +211,7 @@ static void make_rows(bench *b, lth_dtype t, int64_t n, int64_t K)
     bench_output(b, OP1A(b, LTH_OP_LOG_SOFTMAX, x, lth_attr_axis, 1));
     bench_output(b, OP1A(b, LTH_OP_LOGSUMEXP, x, lth_attr_reduce, 2, 0));
     uint32_t loss = OP2(b, LTH_OP_CROSS_ENTROPY, x, y), lse = loss + 1;
-    uint32_t d = bench_op(b, LTH_OP_CROSS_ENTROPY_GRAD, (uint32_t[]){ x, y, lse, OP1(b, LTH_OP_SQUARE, loss) }, 4, NULL, 0);
+    uint32_t d = bench_op(b, LTH_OP_CROSS_ENTROPY_GRAD, (uint32_t[]) { x, y, lse, OP1(b, LTH_OP_SQUARE, loss) }, 4, NULL, 0);
     bench_output(b, loss);
     bench_output(b, lse);
     bench_output(b, d);

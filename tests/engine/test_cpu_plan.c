@@ -32,7 +32,7 @@ static uint32_t append_update(double gradient)
     uint32_t decay = OP1A(&b, LTH_OP_EXPAND, bench_scalar(&b, LTH_F32, 0.9), lth_attr_dims, 1, 0, { N });
     uint32_t new_m = OP2(&b, LTH_OP_ADD, OP2(&b, LTH_OP_MUL, old_m, decay), g);
     uint32_t finite = OP1(&b, LTH_OP_ALL_FINITE, g);
-    bench_op(&b, LTH_OP_ASSERT, &finite, 1, &(lth_attr_text){ "non-finite gradient" }, sizeof(lth_attr_text));
+    bench_op(&b, LTH_OP_ASSERT, &finite, 1, &(lth_attr_text) { "non-finite gradient" }, sizeof(lth_attr_text));
     bench_assign(&b, m, 0, new_m);
     bench_assign(&b, p, 0, OP2(&b, LTH_OP_SUB, old_p, OP2(&b, LTH_OP_MUL, new_m, lr)));
     return bench_output(&b, OP1A(&b, LTH_OP_SUM, g, lth_attr_reduce, 1, 0));
@@ -88,7 +88,8 @@ Test(cpu_plan, an_index_out_of_range_names_the_node_the_index_and_the_range)
 
     for (lth_dtype t = LTH_I64; t <= LTH_I32; t++) {
         bench_reset(&b);
-        bench_output(&b, OP2(&b, LTH_OP_CROSS_ENTROPY, bench_input(&b, SHAPE(LTH_F32, 1, 3), table), bench_input(&b, SHAPE(t, 1), target)));
+        bench_output(&b, OP2(&b, LTH_OP_CROSS_ENTROPY, bench_input(&b, SHAPE(LTH_F32, 1, 3), table),
+                             bench_input(&b, SHAPE(t, 1), target)));
         cr_assert_eq(bench_compile(&b, 0), LTH_OK);
         cr_assert_eq(bench_run(&b), LTH_CHECK);
         cr_assert_str_eq(b.result.message, "target 3 is out of range 0..2");
@@ -117,8 +118,10 @@ Test(cpu_plan, what_is_put_together_is_made_in_its_place)
     uint32_t product = OP2A(&b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0);
     uint32_t sum = OP1A(&b, LTH_OP_SUM, OP1(&b, LTH_OP_NEG, a), lth_attr_reduce, 1, 0);
     uint32_t flat = OP1A(&b, LTH_OP_RESHAPE, product, lth_attr_dims, 1, 0, { 12 });
-    uint32_t whole = bench_op(&b, LTH_OP_CONCAT, (uint32_t[]){ flat, sum, flat }, 3, &(lth_attr_axis){ 0 }, sizeof(lth_attr_axis));
-    uint32_t out = bench_output(&b, OP1(&b, LTH_OP_SQUARE, whole)), twice = bench_output(&b, OP2(&b, LTH_OP_ADD, product, product));
+    uint32_t whole =
+        bench_op(&b, LTH_OP_CONCAT, (uint32_t[]) { flat, sum, flat }, 3, &(lth_attr_axis) { 0 }, sizeof(lth_attr_axis));
+    uint32_t out = bench_output(&b, OP1(&b, LTH_OP_SQUARE, whole)),
+             twice = bench_output(&b, OP2(&b, LTH_OP_ADD, product, product));
     bench_go(&b, 0);
     for (int i = 0; i < 3; i++)
         for (int j = 0; j < 4; j++) {
@@ -151,7 +154,8 @@ static float *large_result(const char *threads)
     uint32_t v = bench_input(&b, SHAPE(LTH_F32, ROWS, WIDTH), x);
     free(x);
     uint32_t p = bench_scalar(&b, LTH_F32, 0.1);
-    v = bench_op(&b, LTH_OP_DROPOUT, (uint32_t[]){ OP1(&b, LTH_OP_GELU, v), p }, 2, &(lth_attr_random){ .id = 3 }, sizeof(lth_attr_random));
+    v = bench_op(&b, LTH_OP_DROPOUT, (uint32_t[]) { OP1(&b, LTH_OP_GELU, v), p }, 2, &(lth_attr_random) { .id = 3 },
+                 sizeof(lth_attr_random));
     uint32_t soft = OP1A(&b, LTH_OP_SOFTMAX, v, lth_attr_axis, 1);
     bench_output(&b, OP1A(&b, LTH_OP_SUM, soft, lth_attr_reduce, 1, 0));
     bench_output(&b, OP1A(&b, LTH_OP_SUM, OP1(&b, LTH_OP_SQUARE, v), lth_attr_reduce, 2, 0));
@@ -191,7 +195,7 @@ Test(cpu_plan, a_run_without_products_allocates_nothing)
 
 Test(cpu_plan, values_share_memory_and_the_plan_says_how_much)
 {
-    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 100, 100), (double[10000]){ 0 });
+    uint32_t x = bench_input(&b, SHAPE(LTH_F32, 100, 100), (double[10000]) { 0 });
     for (int i = 0; i < 6; i++)
         x = OP1A(&b, LTH_OP_SOFTMAX, x, lth_attr_axis, 1);
     bench_output(&b, x);

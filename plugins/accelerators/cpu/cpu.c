@@ -38,7 +38,8 @@ static lth_status init(void *self, const lth_host *host)
     c->threads = host->api->threads(host);
     gemm_open();
     gemm_versions(libraries, sizeof libraries);
-    snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s threads=%d %s libc=%s", cpu_kernels()->name, c->threads, libraries, libc);
+    snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s threads=%d %s libc=%s", cpu_kernels()->name, c->threads, libraries,
+             libc);
     return LTH_OK;
 }
 
@@ -122,13 +123,10 @@ static void describe(void *self, const lth_plan *plan, void (*line)(void *contex
     }
 }
 
-static const char *fingerprint(void *self)
-{
-    return ((struct cpu *)self)->fingerprint;
-}
+static const char *fingerprint(void *self) { return ((struct cpu *)self)->fingerprint; }
 
-LTH_ACCELERATOR(cpu, .summary = "this machine's processor: fused loops, oneDNN and OpenBLAS, in f32 and f64", .init = init, .base_score = 10,
-                .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory, .copy_in = copy,
-                .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data, .plan_info = plan_info,
-                .describe = describe, .fingerprint = fingerprint);
+LTH_ACCELERATOR(cpu, .summary = "this machine's processor: fused loops, oneDNN and OpenBLAS, in f32 and f64", .init = init,
+                .base_score = 10, .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory,
+                .copy_in = copy, .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data,
+                .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint);
 LTH_PLUGIN(LTH_ACCELERATOR_COMPONENT(cpu));

@@ -40,8 +40,8 @@ void gemm_plan(gemm *g)
 
 static bool by_onednn(const gemm *g, int64_t rows, const void *a, const void *b, void *c)
 {
-    return dnnl_sgemm(g->transpose_a ? 'T' : 'N', g->transpose_b ? 'T' : 'N', rows, g->n, g->k, 1.0f, a, g->lda, b, g->ldb, 0.0f, c,
-                      g->n) == dnnl_success;
+    return dnnl_sgemm(g->transpose_a ? 'T' : 'N', g->transpose_b ? 'T' : 'N', rows, g->n, g->k, 1.0f, a, g->lda, b, g->ldb, 0.0f,
+                      c, g->n) == dnnl_success;
 }
 
 static void by_blas(const gemm *g, int64_t rows, const void *a, const void *b, void *c)
@@ -82,7 +82,8 @@ static void rows_task(void *context, int32_t thread, int32_t threads)
     int64_t first, last, size = lth_dtype_size(g->dtype);
     pool_share(g->m, ROW_BLOCK, thread, threads, &first, &last);
     if (first < last)
-        by_blas(g, last - first, call->a + size * (g->transpose_a ? first : first * g->lda), call->b, call->c + size * first * g->n);
+        by_blas(g, last - first, call->a + size * (g->transpose_a ? first : first * g->lda), call->b,
+                call->c + size * first * g->n);
 }
 
 /* Many matrices: each thread takes whole ones (inside the pool a library runs on one thread). */

@@ -51,11 +51,12 @@ static void NAME(pack)(T *to, int64_t width, const T *b, int64_t ldb, bool trans
     }
 }
 
-static void NAME(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb, bool transpose_b,
-                       T *c)
+static void NAME(gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb,
+                       bool transpose_b, T *c)
 {
     _Alignas(64) T packed[4096];
-    int64_t width = (n + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES, step = transpose_a ? lda : 1, row = transpose_a ? 1 : lda, i = 0;
+    int64_t width = (n + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES, step = transpose_a ? lda : 1,
+            row = transpose_a ? 1 : lda, i = 0;
     if (transpose_b || n != width) {
         NAME(pack)(packed, width, b, ldb, transpose_b, k, n);
         b = packed;

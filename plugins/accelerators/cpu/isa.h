@@ -12,24 +12,24 @@
 #define KERNEL_LANES 16 /* small products pad B's rows to this many elements */
 
 /* Kernels for the floating type T. Rows of C elements lie one after the other; targets are 0..C-1. */
-#define CPU_FLOAT_KERNELS(T)                                                                                             \
-    struct {                                                                                                             \
-        /* C (m, n) = op(A) op(B), small: k * (n rounded up to KERNEL_LANES) <= 4096. */                                 \
-        void (*gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb, \
-                     bool transpose_b, T *c);                                                                            \
-        double (*sum)(const T *x, int64_t n);                                                                            \
-        void (*add)(double *total, const T *x, int64_t n); /* total[i] += x[i] */                                        \
-        T (*max)(const T *x, int64_t n);                   /* NaN wins; -inf of nothing */                               \
-        T (*min)(const T *x, int64_t n);                                                                                 \
-        void (*max_of)(T *best, const T *x, int64_t n); /* best[i] = the greater of best[i] and x[i] */                  \
-        void (*min_of)(T *best, const T *x, int64_t n);                                                                  \
-        int64_t (*place)(const T *x, int64_t n, bool greatest); /* of the first extreme, n > 0 */                        \
-        void (*softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                      \
-        void (*log_softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                  \
-        void (*logsumexp)(const T *x, T *y, int64_t rows, int64_t C);                                                    \
-        void (*cross_entropy)(const T *x, const int64_t *target, T *loss, T *lse, int64_t rows, int64_t C);              \
+#define CPU_FLOAT_KERNELS(T)                                                                                                    \
+    struct {                                                                                                                    \
+        /* C (m, n) = op(A) op(B), small: k * (n rounded up to KERNEL_LANES) <= 4096. */                                        \
+        void (*gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, bool transpose_a, const T *b, int64_t ldb,       \
+                     bool transpose_b, T *c);                                                                                   \
+        double (*sum)(const T *x, int64_t n);                                                                                   \
+        void (*add)(double *total, const T *x, int64_t n); /* total[i] += x[i] */                                               \
+        T (*max)(const T *x, int64_t n);                   /* NaN wins; -inf of nothing */                                      \
+        T (*min)(const T *x, int64_t n);                                                                                        \
+        void (*max_of)(T * best, const T *x, int64_t n); /* best[i] = the greater of best[i] and x[i] */                        \
+        void (*min_of)(T * best, const T *x, int64_t n);                                                                        \
+        int64_t (*place)(const T *x, int64_t n, bool greatest); /* of the first extreme, n > 0 */                               \
+        void (*softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                             \
+        void (*log_softmax)(const T *x, T *y, int64_t rows, int64_t C);                                                         \
+        void (*logsumexp)(const T *x, T *y, int64_t rows, int64_t C);                                                           \
+        void (*cross_entropy)(const T *x, const int64_t *target, T *loss, T *lse, int64_t rows, int64_t C);                     \
         void (*cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C); \
-        void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                   \
+        void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                          \
     }
 
 typedef struct cpu_kernel_table {

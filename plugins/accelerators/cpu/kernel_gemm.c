@@ -20,9 +20,12 @@ static bool matrix_of(const accel_view *v, matrix *out)
     accel_view batch = *v;
     batch.rank -= 2;
     batch = accel_view_merged(&batch);
-    int64_t rows = v->dim[v->rank - 2], columns = v->dim[v->rank - 1], down = v->stride[v->rank - 2], right = v->stride[v->rank - 1];
+    int64_t rows = v->dim[v->rank - 2], columns = v->dim[v->rank - 1], down = v->stride[v->rank - 2],
+            right = v->stride[v->rank - 1];
     bool wide = columns == 1 || right == 1, tall = rows == 1 || down == 1;
-    *out = (matrix){ .rows = rows, .columns = columns, .batch = accel_view_count(&batch), .stride = batch.rank ? batch.stride[0] : 0 };
+    *out = (matrix) {
+        .rows = rows, .columns = columns, .batch = accel_view_count(&batch), .stride = batch.rank ? batch.stride[0] : 0
+    };
     if (batch.rank > 1 || out->stride < 0)
         return false;
     if (wide && (rows == 1 || down >= columns))
@@ -54,7 +57,8 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 static void text(const cpu_kernel *k, char *text, size_t size)
 {
     const gemm *g = k->detail;
-    snprintf(text, size, "%s%s%s", gemm_route_name(g->route), g->transpose_a ? ", A transposed" : "", g->transpose_b ? ", B transposed" : "");
+    snprintf(text, size, "%s%s%s", gemm_route_name(g->route), g->transpose_a ? ", A transposed" : "",
+             g->transpose_b ? ", B transposed" : "");
 }
 
 static const cpu_kernel_kind kind = { run, text };
@@ -71,16 +75,27 @@ lth_status cpu_make_gemm(cpu_kernel *k, const cpu_site *site)
     lth_dtype dtype = accel_node_dtype(site->graph, n);
     const lth_attr_matmul *t = lth_node_attributes(site->graph, n);
     matrix a, b;
-    if (n->op != LTH_OP_MATMUL || (dtype != LTH_F32 && dtype != LTH_F64) || !matrix_of(&site->in[0].view, &a) || !matrix_of(&site->in[1].view, &b))
+    if (n->op != LTH_OP_MATMUL || (dtype != LTH_F32 && dtype != LTH_F64) || !matrix_of(&site->in[0].view, &a) ||
+        !matrix_of(&site->in[1].view, &b))
         return LTH_UNSUPPORTED;
     gemm *g = k->detail = calloc(1, sizeof *g);
     if (!g)
         return LTH_NO_MEMORY;
     const lth_shape *c = lth_node_shape(site->graph, n, 0);
     int64_t m = c->dim[c->rank - 2], columns = c->dim[c->rank - 1];
-    *g = (gemm){ .m = m, .n = columns, .k = t->transpose_a ? a.rows : a.columns, .batch = a.batch, .lda = a.ld, .ldb = b.ld,
-                 .stride_a = a.stride, .stride_b = b.stride, .stride_c = m * columns, .dtype = dtype, .threads = k->threads,
-                 .transpose_a = a.transposed != (t->transpose_a != 0), .transpose_b = b.transposed != (t->transpose_b != 0) };
+    *g = (gemm) { .m = m,
+                  .n = columns,
+                  .k = t->transpose_a ? a.rows : a.columns,
+                  .batch = a.batch,
+                  .lda = a.ld,
+                  .ldb = b.ld,
+                  .stride_a = a.stride,
+                  .stride_b = b.stride,
+                  .stride_c = m * columns,
+                  .dtype = dtype,
+                  .threads = k->threads,
+                  .transpose_a = a.transposed != (t->transpose_a != 0),
+                  .transpose_b = b.transposed != (t->transpose_b != 0) };
     k->kind = &kind;
     k->work = work_of(g);
     if (k->work < CPU_LAUNCH_WORK)

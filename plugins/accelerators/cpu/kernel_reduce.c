@@ -49,14 +49,19 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 {
     const reduction *d = k->detail;
     reduce_call c = { d, call->in[0], call->out[0] };
-    pool_run(k->threads, d->dtype == LTH_F32 ? (d->last_kept ? columns_f32 : rows_f32) : d->last_kept ? columns_f64 : rows_f64, &c);
+    pool_run(k->threads,
+             d->dtype == LTH_F32 ? (d->last_kept ? columns_f32 : rows_f32)
+             : d->last_kept      ? columns_f64
+                                 : rows_f64,
+             &c);
     return true;
 }
 
 static void text(const cpu_kernel *k, char *text, size_t size)
 {
     const reduction *d = k->detail;
-    snprintf(text, size, "%s of %lld", d->last_kept ? "columns" : "rows", (long long)(d->last_kept ? d->middle : d->middle * d->inner));
+    snprintf(text, size, "%s of %lld", d->last_kept ? "columns" : "rows",
+             (long long)(d->last_kept ? d->middle : d->middle * d->inner));
 }
 
 static const cpu_kernel_kind kind = { run, text };
@@ -93,7 +98,8 @@ lth_status cpu_make_reduction(cpu_kernel *k, const cpu_site *site)
     uint32_t op = site->node->op;
     lth_dtype dtype = accel_node_dtype(site->graph, site->node);
     bool place = op == LTH_OP_ARGMAX || op == LTH_OP_ARGMIN;
-    if ((op != LTH_OP_SUM && op != LTH_OP_MEAN && op != LTH_OP_MAX && op != LTH_OP_MIN && !place) || (dtype != LTH_F32 && dtype != LTH_F64))
+    if ((op != LTH_OP_SUM && op != LTH_OP_MEAN && op != LTH_OP_MAX && op != LTH_OP_MIN && !place) ||
+        (dtype != LTH_F32 && dtype != LTH_F64))
         return LTH_UNSUPPORTED;
     const lth_shape *x = lth_node_operand_shape(site->graph, site->node, 0);
     reduction d = { .op = op, .dtype = dtype, .divisor = 1 };

@@ -21,7 +21,8 @@ static void NAME(rows)(void *context, int32_t thread, int32_t threads)
             T best[1] = { d->op == LTH_OP_MAX ? -INFINITY : INFINITY };
             for (int64_t m = 0; m < d->middle; m++) {
                 const T *part = x + plain_walk_at(&d->reduced, m);
-                T one[1] = { d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max(part, d->inner) : cpu_kernels()->KERNELS.min(part, d->inner) };
+                T one[1] = { d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max(part, d->inner)
+                                                 : cpu_kernels()->KERNELS.min(part, d->inner) };
                 (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of : cpu_kernels()->KERNELS.min_of)(best, one, 1);
             }
             ((T *)c->y)[o] = best[0];
@@ -37,7 +38,8 @@ static void NAME(column)(const reduction *d, const T *x, T *y, int64_t n)
         for (int64_t i = 0; i < n; i++)
             y[i] = d->op == LTH_OP_MAX ? -INFINITY : INFINITY;
         for (int64_t m = 0; m < d->middle; m++)
-            (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
+            (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of
+                                 : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
         return;
     }
     memset(total, 0, (size_t)n * sizeof *total);

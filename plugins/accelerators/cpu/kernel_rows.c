@@ -105,9 +105,13 @@ static bool divide(const cpu_site *site, int64_t *rows, int64_t *C)
     const void *a = lth_node_attributes(site->graph, site->node);
     int32_t last = x->rank - 1, first = last; /* the row's axes */
     switch (site->node->op) {
-    case LTH_OP_LAYER_NORM: first = x->rank - (int32_t)((const lth_attr_axis *)a)->axis; break;
+    case LTH_OP_LAYER_NORM:
+        first = x->rank - (int32_t)((const lth_attr_axis *)a)->axis;
+        break;
     case LTH_OP_SOFTMAX:
-    case LTH_OP_LOG_SOFTMAX: first = (int32_t)((const lth_attr_axis *)a)->axis; break;
+    case LTH_OP_LOG_SOFTMAX:
+        first = (int32_t)((const lth_attr_axis *)a)->axis;
+        break;
     case LTH_OP_LOGSUMEXP:
         first = 0;
         while (first <= last && !(((const lth_attr_reduce *)a)->axes >> first & 1))
@@ -115,7 +119,8 @@ static bool divide(const cpu_site *site, int64_t *rows, int64_t *C)
         if (((const lth_attr_reduce *)a)->axes >> first != (1u << (x->rank - first)) - 1)
             return false;
         break;
-    default: break;
+    default:
+        break;
     }
     *rows = *C = 1;
     for (int32_t i = 0; i < x->rank; i++)

@@ -25,8 +25,8 @@ static void NAME(cross_entropy)(const rows_call *r, int64_t first, int64_t n)
 
 static void NAME(cross_entropy_grad)(const rows_call *r, int64_t first, int64_t n)
 {
-    cpu_kernels()->KERNELS.cross_entropy_grad(IN(0, first * r->C), r->target + first, IN(2, first), IN(3, first), OUT(0, first * r->C), n,
-                                              r->C);
+    cpu_kernels()->KERNELS.cross_entropy_grad(IN(0, first * r->C), r->target + first, IN(2, first), IN(3, first),
+                                              OUT(0, first * r->C), n, r->C);
 }
 
 static void NAME(layer_norm)(const rows_call *r, int64_t first, int64_t n)

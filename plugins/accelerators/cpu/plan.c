@@ -21,15 +21,18 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_STATE:
     case LTH_OP_ASSIGN:
     case LTH_OP_OUTPUT:
-    case LTH_OP_PRINT: return lth_dtype_size(dtype) != 0;
+    case LTH_OP_PRINT:
+        return lth_dtype_size(dtype) != 0;
     case LTH_OP_SOFTMAX:
     case LTH_OP_LOG_SOFTMAX:
     case LTH_OP_LOGSUMEXP:
     case LTH_OP_CROSS_ENTROPY:
     case LTH_OP_CROSS_ENTROPY_GRAD:
     case LTH_OP_LAYER_NORM:
-    case LTH_OP_MEAN: return real;
-    default: return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;
+    case LTH_OP_MEAN:
+        return real;
+    default:
+        return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;
     }
 }
 
@@ -59,7 +62,8 @@ static lth_status choose_kernel(cpu_kernel *k, const accel_schedule *s, const ac
         status = makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {
         e->node = l->node;
-        snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name, lth_dtype_name(accel_node_dtype(s->graph, n)));
+        snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name,
+                 lth_dtype_name(accel_node_dtype(s->graph, n)));
     }
     return status;
 }
@@ -76,18 +80,22 @@ static double instruction_work(uint32_t op)
     case LTH_OP_GELU:
     case LTH_OP_GELU_TANH:
     case LTH_OP_UNIFORM:
-    case LTH_OP_DROPOUT: return 1.5;
+    case LTH_OP_DROPOUT:
+        return 1.5;
     case LTH_OP_SIN:
     case LTH_OP_COS:
     case LTH_OP_POW:
     case LTH_OP_EXPM1:
     case LTH_OP_LOG1P:
     case LTH_OP_SOFTPLUS:
-    case LTH_OP_NORMAL: return 10;
+    case LTH_OP_NORMAL:
+        return 10;
     case LTH_OP_DIV:
     case LTH_OP_SQRT:
-    case LTH_OP_RSQRT: return 0.5;
-    default: return 0.15;
+    case LTH_OP_RSQRT:
+        return 0.5;
+    default:
+        return 0.15;
     }
 }
 
@@ -167,7 +175,7 @@ lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth
     const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
     accel_schedule_options options = { .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace };
     *out = NULL;
-    *e = (accel_error){ LTH_NO_VALUE, "" };
+    *e = (accel_error) { LTH_NO_VALUE, "" };
     if (flags & ~known) {
         snprintf(e->text, sizeof e->text, "flags 0x%x of compile are unknown here", flags & ~known);
         return LTH_UNSUPPORTED;

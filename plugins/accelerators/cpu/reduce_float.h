@@ -4,18 +4,11 @@
  * one by one. The order is a function of the length alone. Sums are in double, so that there is one rounding at the end. */
 static inline void NAME(pad)(T *to, const T *x, int64_t n, T neutral)
 {
-    LOOP
-    for (int k = 0; k < LANES; k++)
-        to[k] = neutral;
+    LOOP for (int k = 0; k < LANES; k++) to[k] = neutral;
     memcpy(to, x, (size_t)n * sizeof *x);
 }
 
-static inline void NAME(add_lanes)(double *lane, const T *x)
-{
-    LOOP
-    for (int k = 0; k < LANES; k++)
-        lane[k] += (double)x[k];
-}
+static inline void NAME(add_lanes)(double *lane, const T *x) { LOOP for (int k = 0; k < LANES; k++) lane[k] += (double)x[k]; }
 
 static double NAME(sum)(const T *x, int64_t n)
 {
@@ -40,47 +33,40 @@ static double NAME(sum)(const T *x, int64_t n)
 }
 
 /* total[i] += x[i] */
-static void NAME(add)(double *total, const T *x, int64_t n)
-{
-    LOOP
-    for (int64_t i = 0; i < n; i++)
-        total[i] += (double)x[i];
-}
+static void NAME(add)(double *total, const T *x, int64_t n) { LOOP for (int64_t i = 0; i < n; i++) total[i] += (double)x[i]; }
 
 /* The greatest and the least; NaN wins. */
-#define EXTREME(name, sign)                                                                                             \
-    static inline T NAME(name##_of_two)(T a, T b) { return ((sign a > sign b) | (b != b)) ? b : a; }                    \
-    static inline void NAME(name##_lanes)(T *lane, const T *x)                                                          \
-    {                                                                                                                   \
-        for (int k = 0; k < LANES; k++)                                                                                 \
-            lane[k] = NAME(name##_of_two)(lane[k], x[k]);                                                               \
-    }                                                                                                                   \
-    static T NAME(name)(const T *x, int64_t n)                                                                          \
-    {                                                                                                                   \
-        T lane[LANES], rest[LANES], best = sign INFINITY;                                                               \
-        int64_t i = 0;                                                                                                  \
-        if (n < LANES) {                                                                                                \
-            for (; i < n; i++)                                                                                          \
-                best = NAME(name##_of_two)(best, x[i]);                                                                 \
-            return best;                                                                                                \
-        }                                                                                                               \
-        NAME(pad)(lane, x, 0, best);                                                                                    \
-        for (; i + LANES <= n; i += LANES)                                                                              \
-            NAME(name##_lanes)(lane, x + i);                                                                            \
-        if (i < n) {                                                                                                    \
-            NAME(pad)(rest, x + i, n - i, best);                                                                        \
-            NAME(name##_lanes)(lane, rest);                                                                             \
-        }                                                                                                               \
-        for (int width = LANES / 2; width; width /= 2)                                                                  \
-            for (int k = 0; k < width; k++)                                                                             \
-                lane[k] = NAME(name##_of_two)(lane[k], lane[k + width]);                                                \
-        return lane[0];                                                                                                 \
-    }                                                                                                                   \
-    static void NAME(name##_of)(T *best, const T *x, int64_t n)                                                         \
-    {                                                                                                                   \
-        LOOP                                                                                                            \
-        for (int64_t i = 0; i < n; i++)                                                                                 \
-            best[i] = NAME(name##_of_two)(best[i], x[i]);                                                               \
+#define EXTREME(name, sign)                                                                          \
+    static inline T NAME(name##_of_two)(T a, T b) { return ((sign a > sign b) | (b != b)) ? b : a; } \
+    static inline void NAME(name##_lanes)(T * lane, const T *x)                                      \
+    {                                                                                                \
+        for (int k = 0; k < LANES; k++)                                                              \
+            lane[k] = NAME(name##_of_two)(lane[k], x[k]);                                            \
+    }                                                                                                \
+    static T NAME(name)(const T *x, int64_t n)                                                       \
+    {                                                                                                \
+        T lane[LANES], rest[LANES], best = sign INFINITY;                                            \
+        int64_t i = 0;                                                                               \
+        if (n < LANES) {                                                                             \
+            for (; i < n; i++)                                                                       \
+                best = NAME(name##_of_two)(best, x[i]);                                              \
+            return best;                                                                             \
+        }                                                                                            \
+        NAME(pad)(lane, x, 0, best);                                                                 \
+        for (; i + LANES <= n; i += LANES)                                                           \
+            NAME(name##_lanes)(lane, x + i);                                                         \
+        if (i < n) {                                                                                 \
+            NAME(pad)(rest, x + i, n - i, best);                                                     \
+            NAME(name##_lanes)(lane, rest);                                                          \
+        }                                                                                            \
+        for (int width = LANES / 2; width; width /= 2)                                               \
+            for (int k = 0; k < width; k++)                                                          \
+                lane[k] = NAME(name##_of_two)(lane[k], lane[k + width]);                             \
+        return lane[0];                                                                              \
+    }                                                                                                \
+    static void NAME(name##_of)(T * best, const T *x, int64_t n)                                     \
+    {                                                                                                \
+        LOOP for (int64_t i = 0; i < n; i++) best[i] = NAME(name##_of_two)(best[i], x[i]);           \
     }
 EXTREME(max, -)
 EXTREME(min, +)

@@ -3,9 +3,7 @@
 
 static inline void NAME(exp_lanes)(T *y, const T *x, T shift)
 {
-    LOOP
-    for (int k = 0; k < LANES; k++)
-        y[k] = F(exp)(x[k] - shift);
+    LOOP for (int k = 0; k < LANES; k++) y[k] = F(exp)(x[k] - shift);
 }
 
 /* y = exp(x - shift); returns their sum. */
@@ -38,9 +36,7 @@ static void NAME(softmax)(const T *x, T *y, int64_t rows, int64_t C)
 {
     for (int64_t r = 0; r < rows; r++, x += C, y += C) {
         T scale = (T)(1 / NAME(exponentials)(x, y, C, NAME(max)(x, C)));
-        LOOP
-        for (int64_t i = 0; i < C; i++)
-            y[i] *= scale;
+        LOOP for (int64_t i = 0; i < C; i++) y[i] *= scale;
     }
 }
 
@@ -48,9 +44,7 @@ static void NAME(log_softmax)(const T *x, T *y, int64_t rows, int64_t C)
 {
     for (int64_t r = 0; r < rows; r++, x += C, y += C) {
         T shift = NAME(max)(x, C), log_sum = (T)log(NAME(sum_of_exponentials)(x, C, shift));
-        LOOP
-        for (int64_t i = 0; i < C; i++)
-            y[i] = x[i] - shift - log_sum;
+        LOOP for (int64_t i = 0; i < C; i++) y[i] = x[i] - shift - log_sum;
     }
 }
 
@@ -79,9 +73,7 @@ static void NAME(cross_entropy_grad)(const T *x, const int64_t *target, const T 
     for (int64_t r = 0; r < rows; r++, x += C, y += C) {
         NAME(exponentials)(x, y, C, lse[r]);
         y[target[r]] -= 1;
-        LOOP
-        for (int64_t i = 0; i < C; i++)
-            y[i] *= d[r];
+        LOOP for (int64_t i = 0; i < C; i++) y[i] *= d[r];
     }
 }
 
@@ -93,8 +85,8 @@ static void NAME(layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int
         double squares = 0;
         for (int64_t k = 0; k < K; k += 256) {
             int64_t n = K - k < 256 ? K - k : 256;
-            LOOP
-            for (int64_t i = 0; i < n; i++) {
+            LOOP for (int64_t i = 0; i < n; i++)
+            {
                 T away = x[k + i] - mean;
                 part[i] = away * away;
             }
@@ -102,8 +94,6 @@ static void NAME(layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int
         }
         T scale = (T)(1 / sqrt(squares / (double)K + (double)eps));
         rstd[r] = scale;
-        LOOP
-        for (int64_t i = 0; i < K; i++)
-            y[i] = (x[i] - mean) * scale;
+        LOOP for (int64_t i = 0; i < K; i++) y[i] = (x[i] - mean) * scale;
     }
 }
