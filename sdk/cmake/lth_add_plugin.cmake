@@ -39,7 +39,8 @@ function(lth_add_plugin name)
         BUILD_WITH_INSTALL_RPATH ON INSTALL_RPATH "$ORIGIN" LINK_DEPENDS "${map}")
     target_compile_definitions(${name} PRIVATE
         "LTH_PLUGIN_ID=\"${name}\"" "LTH_PLUGIN_VERSION=\"${arg_VERSION}\"" "LTH_PLUGIN_LICENSE=\"${arg_LICENSE}\"")
-    target_compile_options(${name} PRIVATE -ffp-contract=off)
+    # Messages name a source file from the project's root on, wherever it was built.
+    target_compile_options(${name} PRIVATE -ffp-contract=off "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=")
     target_link_libraries(${name} PRIVATE lthost::sdk ${arg_LIBRARIES} m)
     target_link_options(${name} PRIVATE LINKER:-z,now "LINKER:--version-script=${map}")
     # clang keeps the sanitizers' runtime in the program alone, so there a plugin's own references stay open.
