@@ -6,6 +6,7 @@
  *     bench_step --describe [accelerator]       prints the plans */
 #include "bench_accelerator.h"
 #include "engine/engine.h"
+#include "hand.h"
 
 #include <lthost/nn/classification_loss.h>
 
@@ -156,17 +157,24 @@ static void run_network(bench_accelerator *a, const network *n, bool describe)
         y[i] = i % n->classes;
     engine_field fields[] = { { "x", { LTH_F32, 2, { n->batch, n->inputs } }, x }, { "y", { LTH_I64, 1, { n->batch } }, y } };
 
-    bench_times whole = { 0 }, plan = { 0 };
-    for (uint32_t i = 0; i < BENCH_TIMES + 20; i++) {
+    hand *h = hand_new(n->batch, (const int64_t[]) { n->inputs, n->hidden, n->hidden, n->classes });
+    must(h ? LTH_OK : LTH_NO_MEMORY, &e);
+    bench_times whole = { 0 }, plan = { 0 }, by_hand = { 0 };
+    uint32_t times = n->batch > 64 ? BENCH_TIMES / 10 : BENCH_TIMES;
+    for (uint32_t i = 0; i < times + 20; i++) {
         double start = bench_now();
         step(g, &m, fields, i, &e);
         bench_add(&whole, bench_now() - start, i >= 20);
         bench_add(&plan, a->last_run, i >= 20);
+        start = bench_now();
+        hand_step(h, x, y);
+        bench_add(&by_hand, bench_now() - start, i >= 20);
     }
     if (describe)
         engine_describe(g, line, NULL);
-    printf("%-28s step %8.1f (least %.1f)   plan %8.1f (least %.1f) us\n", n->name, bench_median(&whole), bench_least(&whole),
-           bench_median(&plan), bench_least(&plan));
+    printf("%-26s step %8.1f (least %.1f)  plan %8.1f (%.1f)  by hand %8.1f (%.1f) us\n", n->name, bench_median(&whole),
+           bench_least(&whole), bench_median(&plan), bench_least(&plan), bench_median(&by_hand), bench_least(&by_hand));
+    hand_free(h);
     engine_free(g);
     free(x);
     free(y);
