@@ -21,10 +21,6 @@ enum {
     ROW_BLOCK = 32 /* rows of C: a multiple of every kernel's, so that a row's bits do not depend on where a stretch begins */
 };
 
-void openblas_set_num_threads(int threads);
-char *openblas_get_config(void);
-char *openblas_get_corename(void);
-
 void gemm_open(void) { openblas_set_num_threads(1); }
 
 void gemm_plan(gemm *g)
