@@ -12,7 +12,7 @@ typedef struct along {
 
 static along along_axis(const lth_shape *s, const lth_shape *index, int64_t axis)
 {
-    int64_t stride[LTH_MAX_RANK];
+    int64_t stride[LTH_MAX_RANK] = { 0 };
     along a = { { 0 }, 0 };
     plain_strides(s, stride);
     for (int32_t d = 0; d < index->rank; d++)
