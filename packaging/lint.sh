@@ -11,7 +11,7 @@ folder=${1:-build}
 [ -f "$folder/compile_commands.json" ] || build release -DLTHOST_BUILD_TESTS=ON
 
 mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)",\{0,1\}$/\1/p' "$folder/compile_commands.json" | sort -u |
-    grep -E '/(host|sdk|plugins|strategies|loggers)/.*\.c$')
+    grep -E "^$PWD/(host|sdk|plugins|strategies|loggers)/.*\.c\$")
 echo "linting ${#files[@]} files"
 printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy -p "$folder" --quiet
 printf '%s\n' "${files[@]}" >"$folder/lint.list"
