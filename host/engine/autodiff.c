@@ -22,6 +22,9 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
     return constants_value(p->c, p->g, value, dtype, r->site, p->error);
 }
 
+/* Whether derivatives pass through the op. */
+static bool has_rule(const op_info *info) { return info->gradient || info->decompose; }
+
 static bool reads_path(const pass *p, const lth_node *n)
 {
     for (uint32_t i = 0; i < n->operand_count; i++)
@@ -40,7 +43,7 @@ static uint32_t mark_path(pass *p, const uint32_t *wrt, uint32_t count, uint32_t
         const lth_node *n = &p->g->nodes[i];
         const op_info *info = op_find(n->op);
         bool symbolic = !info || info->kind == OP_SYMBOLIC; /* an error, if the loss turns out to depend on it */
-        if ((!symbolic && !info->gradient) || !reads_path(p, n))
+        if ((!symbolic && !has_rule(info)) || !reads_path(p, n))
             continue;
         widest = n->operand_count > widest ? n->operand_count : widest;
         for (uint32_t k = n->first_value; k < n->first_value + n->value_count; k++)
@@ -70,13 +73,44 @@ static bool accept(pass *p, op_rule *r, const op_info *info, uint32_t i)
     return true;
 }
 
+/* The gradient of a composite that has no rule of its own: its decomposition, made once more (simplify merges the two), is
+ * differentiated. Each operand enters by a reshape of its own, so that the derivative by it is partial even where one operand
+ * was computed from another. */
+static void differentiate_decomposition(pass *p, op_rule *r, const op_info *info)
+{
+    uint32_t own[OP_MAX_COMPOSITE], outputs[OP_MAX_RESULTS], wrt[OP_MAX_COMPOSITE], which[OP_MAX_COMPOSITE], count = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        const lth_shape *s = op_operand_shape(r, i);
+        lth_attr_dims same = { s->rank, 0, { 0 } };
+        memcpy(same.dim, s->dim, sizeof same.dim);
+        own[i] = op_emit(r, LTH_OP_RESHAPE, &r->operands[i], 1, &same, sizeof same);
+        if (own[i] != LTH_NO_VALUE && p->on_path[r->operands[i]] && lth_dtype_is_float(op_dtype_of(r, own[i])))
+            which[count] = i, wrt[count++] = own[i];
+    }
+    op_rule forward = *r;
+    forward.operands = own;
+    forward.outputs = outputs;
+    memset(outputs, 0xff, sizeof outputs); /* LTH_NO_VALUE */
+    info->decompose(&forward);
+    uint32_t loss = LTH_NO_VALUE, gradients[OP_MAX_COMPOSITE];
+    for (uint32_t i = 0; i < r->result_count; i++) {
+        uint32_t product = r->d_results[i] == LTH_NO_VALUE ? LTH_NO_VALUE : op_mul(r, outputs[i], r->d_results[i]);
+        if (product != LTH_NO_VALUE)
+            loss = op_accumulate(r, loss, op_reduce(r, LTH_OP_SUM, product, (1u << op_shape_of(r, product)->rank) - 1, false));
+    }
+    if (loss == LTH_NO_VALUE || !autodiff(p->g, p->c, loss, wrt, count, gradients, r->site, p->error))
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        r->d_operands[which[i]] = gradients[i];
+}
+
 static bool step_back(pass *p, uint32_t node)
 {
     const lth_node n = p->g->nodes[node];
     if (!has_gradient(p, &n) || !reads_path(p, &n))
         return true;
     const op_info *info = op_find(n.op);
-    if (!info || !info->gradient) {
+    if (!info || !has_rule(info)) {
         if (!info || info->kind == OP_SYMBOLIC)
             return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) ==
                    LTH_OK;
@@ -106,7 +140,10 @@ static bool step_back(pass *p, uint32_t node)
                   .constant = constant,
                   .constant_context = p,
                   .error = p->error };
-    info->gradient(&r);
+    if (info->gradient)
+        info->gradient(&r);
+    else
+        differentiate_decomposition(p, &r, info);
     for (uint32_t i = 0; i < n.operand_count; i++)
         if (!accept(p, &r, info, i))
             return false;

@@ -5,6 +5,7 @@
 #include "util/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct pass {
     const graph *in;
@@ -22,7 +23,8 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
 
 static bool replace(pass *p, const lth_node *n, const op_info *info)
 {
-    uint32_t operands[8], results[OP_MAX_RESULTS] = { LTH_NO_VALUE, LTH_NO_VALUE };
+    uint32_t operands[OP_MAX_COMPOSITE], results[OP_MAX_RESULTS];
+    memset(results, 0xff, sizeof results); /* LTH_NO_VALUE */
     for (uint32_t i = 0; i < n->operand_count; i++)
         operands[i] = p->map[p->in->operands[n->first_operand + i]];
     op_rule r = { .g = p->out,

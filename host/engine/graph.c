@@ -175,8 +175,8 @@ static uint32_t emit(graph *g, const op_info *info, const uint32_t *operands, ui
     void *own = g->attributes + g->attributes_size;
     if (attributes_size > 0)
         memcpy(own, attributes, attributes_size);
-    lth_shape two[OP_MAX_RESULTS];
-    op_shapes s = { g->shapes, count, attributes_size, own, result_count == 1 ? &values->shape : two, e };
+    lth_shape several[OP_MAX_RESULTS];
+    op_shapes s = { g->shapes, count, attributes_size, own, result_count == 1 ? &values->shape : several, e };
     if (!info->shape(&s)) {
         error_prefix(e, "%s: ", info->name);
         return LTH_NO_VALUE;
@@ -184,8 +184,9 @@ static uint32_t emit(graph *g, const op_info *info, const uint32_t *operands, ui
     if (like_operands)
         for (uint32_t i = 0; i < result_count; i++)
             values[i].shape = *g->shapes[count - result_count + i];
-    else if (result_count == OP_MAX_RESULTS)
-        values[0].shape = two[0], values[1].shape = two[1];
+    else if (result_count > 1)
+        for (uint32_t i = 0; i < result_count; i++)
+            values[i].shape = several[i];
     return commit_node(g, info->code, operands, count, attributes_size, site, result_count);
 }
 

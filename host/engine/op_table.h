@@ -33,7 +33,7 @@ typedef struct op_rule {
     error *error;
 } op_rule;
 
-enum { OP_ANY_NUMBER = 255, OP_MAX_RESULTS = 2, OP_MAX_POINTWISE = 3, OP_MAX_ATTRIBUTES = 256 };
+enum { OP_ANY_NUMBER = 255, OP_MAX_RESULTS = 4, OP_MAX_POINTWISE = 3, OP_MAX_COMPOSITE = 12 /* operands */, OP_MAX_ATTRIBUTES = 256 };
 
 typedef struct op_info {
     uint32_t code;
@@ -44,7 +44,8 @@ typedef struct op_info {
     bool pointwise; /* same shape in and out: fusable, broadcast at recording */
     uint32_t attributes_size;
     bool (*shape)(op_shapes *s); /* NULL: a leaf whose shape the host knows (input, state, scalar, integer): graph_append */
-    void (*gradient)(op_rule *r);  /* NULL: no gradient flows (integers, comparisons, leaves) */
+    /* NULL: of a composite, that of its decomposition; else no gradient flows (integers, comparisons, leaves). */
+    void (*gradient)(op_rule *r);
     void (*decompose)(op_rule *r); /* composites */
 } op_info;
 

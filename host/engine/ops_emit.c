@@ -111,7 +111,7 @@ uint32_t op_sum_to(op_rule *r, uint32_t x, const lth_shape *to)
 
 uint32_t op_matmul(op_rule *r, uint32_t a, uint32_t b, bool transpose_a, bool transpose_b)
 {
-    lth_attr_matmul at = { transpose_a, transpose_b };
+    lth_attr_matmul at = { transpose_a, transpose_b, LTH_DTYPE_NONE, 0 };
     uint32_t in[2] = { a, b };
     return op_emit(r, LTH_OP_MATMUL, in, 2, &at, sizeof at);
 }

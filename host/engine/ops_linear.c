@@ -13,6 +13,11 @@ static bool shape_matmul(op_shapes *s)
     if (a->rank < 2 || b->rank < 2)
         return op_refuse(s, "%s and %s: each needs two dimensions at least; a vector is lth_reshape(x, 1, -1) or (x, -1, 1)",
                          op_shape_text(a).text, op_shape_text(b).text);
+    bool widens = t->result == LTH_F32 && (a->dtype == LTH_BF16 || a->dtype == LTH_F16);
+    if (t->result != LTH_DTYPE_NONE && t->result != a->dtype && !widens)
+        return op_refuse(s, "operands of %s have no product of %s", lth_dtype_name(a->dtype), lth_dtype_name(t->result));
+    t->result = widens ? LTH_F32 : LTH_DTYPE_NONE;
+    t->reserved = 0;
     t->transpose_a = t->transpose_a != 0;
     t->transpose_b = t->transpose_b != 0;
     const int64_t *da = a->dim + a->rank - 2, *db = b->dim + b->rank - 2;
@@ -22,6 +27,7 @@ static bool shape_matmul(op_shapes *s)
                          t->transpose_a ? " transposed" : "", op_shape_text(b).text, t->transpose_b ? " transposed" : "",
                          (long long)k, (long long)kb);
     lth_shape to = *a, batch = *b;
+    to.dtype = widens ? LTH_F32 : a->dtype;
     to.dim[to.rank - 2] = da[t->transpose_a];
     to.dim[to.rank - 1] = db[!t->transpose_b];
     if (batch.rank == to.rank) /* the rest of the shape is the batch */
@@ -115,6 +121,8 @@ static void grad_matmul(op_rule *r)
     const lth_attr_matmul *t = r->attributes;
     bool ta = t->transpose_a, tb = t->transpose_b;
     uint32_t a = r->operands[0], b = r->operands[1], d = r->d_results[0];
+    if (t->result) /* the operands' own type is that of their gradients */
+        d = op_cast(r, d, op_operand_shape(r, 0)->dtype);
     r->d_operands[0] = ta ? op_matmul(r, b, d, tb, true) : op_matmul(r, d, b, false, !tb);
     r->d_operands[1] = tb ? op_matmul(r, d, a, true, ta) : op_matmul(r, a, d, !ta, false);
 }

@@ -3,6 +3,8 @@
 
 #include "tile_math.h"
 
+enum { MAX_RESULTS = 4 }; /* of an op but for LOOP_END */
+
 static lth_status fail(lth_run_result *result, uint32_t node, const char *message)
 {
     if (result) {
@@ -102,8 +104,8 @@ static lth_status check_leaves(accel_schedule *s, const lth_bindings *b, lth_run
 static lth_status check_launch(accel_schedule *s, const accel_launch *l, void *block, lth_run_result *result)
 {
     const lth_node *n = lth_graph_node(s->graph, l->node);
-    const void *data[2] = { NULL, NULL };
-    for (uint32_t r = 0; r < n->value_count && r < 2; r++)
+    const void *data[MAX_RESULTS] = { NULL };
+    for (uint32_t r = 0; r < n->value_count && r < MAX_RESULTS; r++)
         data[r] = accel_place_at(&s->own[n->first_value + r], NULL, block);
     const accel_op *op = accel_op_find(n->op);
     bool moves = op->class == ACCEL_SHAPE || op->class == ACCEL_MEMORY_LEAF || n->op == LTH_OP_SCALAR;

@@ -153,7 +153,7 @@ static uint32_t kernel(maker *m)
         return OP1(m->b, LTH_OP_TANH, all);
     }
     if (s.rank == 2 && s.dim[0] < 8 && s.dim[1] < 8)
-        return OP1(m->b, LTH_OP_TANH, OP2A(m->b, LTH_OP_MATMUL, x, partner(m, x), lth_attr_matmul, 0, 1));
+        return OP1(m->b, LTH_OP_TANH, OP2A(m->b, LTH_OP_MATMUL, x, partner(m, x), lth_attr_matmul, 0, 1, 0, 0));
     if (s.rank && below(m, 2))
         return OP1A(m->b, LTH_OP_SOFTMAX, x, lth_attr_axis, s.rank - 1);
     if (s.rank)

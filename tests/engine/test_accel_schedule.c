@@ -203,7 +203,7 @@ Test(accel_schedule, a_dying_operand_gives_its_memory_to_the_result)
 {
     uint32_t v = bench_input(&b, SHAPE(LTH_F64, 64, 64), some(4096));
     for (int i = 0; i < 10; i++) /* a matmul and a group in turn */
-        v = OP1(&b, LTH_OP_TANH, OP2A(&b, LTH_OP_MATMUL, v, v, lth_attr_matmul, 0, 0));
+        v = OP1(&b, LTH_OP_TANH, OP2A(&b, LTH_OP_MATMUL, v, v, lth_attr_matmul, 0, 0, 0, 0));
     bench_output(&b, v);
     bench_go(&b, 0);
     cr_assert_leq(plain_schedule(&b)->info.memory, 2 * 4096 * 8 + 128);
@@ -263,7 +263,7 @@ Test(accel_schedule, random_numbers_in_a_group_are_those_of_their_counter)
 Test(accel_schedule, memory_that_is_also_read_out_of_order_is_not_handed_on)
 {
     uint32_t x = bench_input(&b, SHAPE(LTH_F64, 70, 70), some(4900)), one = bench_scalar(&b, LTH_F64, 1);
-    uint32_t product = OP2A(&b, LTH_OP_MATMUL, x, x, lth_attr_matmul, 0, 0); /* dies in the group */
+    uint32_t product = OP2A(&b, LTH_OP_MATMUL, x, x, lth_attr_matmul, 0, 0, 0, 0); /* dies in the group */
     uint32_t turned = OP1A(&b, LTH_OP_PERMUTE, product, lth_attr_dims, 2, 0, { 1, 0 });
     uint32_t out = bench_output(&b, OP2(&b, LTH_OP_ADD, OP2(&b, LTH_OP_SUB, product, turned), expanded(one, 70, 70)));
     bench_go(&b, 0);

@@ -184,11 +184,11 @@ static uint32_t draw_network(draw *d)
     uint32_t yt = bench_op(d->b, LTH_OP_PERMUTE, &y, 1, &turned, sizeof turned);
     switch (pick(d, 3)) {
     case 0:
-        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, yt, lth_attr_matmul, 0, 0));
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, yt, lth_attr_matmul, 0, 0, 0, 0));
     case 1:
-        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 1, 0));
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 1, 0, 0, 0));
     default:
-        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 1));
+        return tamed(d, OP2A(d->b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 1, 0, 0));
     }
 }
 

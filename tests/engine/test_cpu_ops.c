@@ -232,12 +232,12 @@ static void make_products(bench *b, lth_dtype t, int64_t n, int64_t K)
     uint32_t a = matrix(b, t, n, K, 3), at = matrix(b, t, K, n, 3), w = matrix(b, t, K, 9, 4), wt = matrix(b, t, 9, K, 4);
     uint32_t turned = OP1A(b, LTH_OP_PERMUTE, at, lth_attr_dims, 2, 0, { 1, 0 });
     uint32_t part = OP1A(b, LTH_OP_SLICE, w, lth_attr_slice, { 0, 2 }, { K, 5 }, { 1, 1 });
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, w, lth_attr_matmul, 1, 0));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, wt, lth_attr_matmul, 0, 1));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, wt, lth_attr_matmul, 1, 1));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, turned, w, lth_attr_matmul, 0, 0));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, part, lth_attr_matmul, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, w, lth_attr_matmul, 1, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, wt, lth_attr_matmul, 0, 1, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, wt, lth_attr_matmul, 1, 1, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, turned, w, lth_attr_matmul, 0, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, part, lth_attr_matmul, 0, 0, 0, 0));
 }
 
 Test(cpu_ops, products_are_right_on_every_route_and_however_the_operands_lie)
@@ -255,9 +255,9 @@ static void make_batches(bench *b, lth_dtype t, int64_t n, int64_t K)
     free(x);
     uint32_t w = OP1A(b, LTH_OP_EXPAND, one, lth_attr_dims, 4, 0, { 3, 4, K, 6 });
     uint32_t turned = OP1A(b, LTH_OP_PERMUTE, heads, lth_attr_dims, 4, 0, { 0, 2, 1, 3 }); /* as attention does it */
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, turned, lth_attr_matmul, 0, 0));
-    bench_output(b, OP2A(b, LTH_OP_MATMUL, turned, a, lth_attr_matmul, 1, 1));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, turned, lth_attr_matmul, 0, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, turned, a, lth_attr_matmul, 1, 1, 0, 0));
 }
 
 Test(cpu_ops, batches_of_products_are_right)

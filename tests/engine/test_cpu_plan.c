@@ -115,7 +115,7 @@ Test(cpu_plan, what_is_put_together_is_made_in_its_place)
 {
     static const double x[12] = { 1, -2, 3, -4, 5, -6, 7, -8, 9, -10, 11, -12 };
     uint32_t a = bench_input(&b, SHAPE(LTH_F32, 3, 2), x), w = bench_input(&b, SHAPE(LTH_F32, 2, 4), x);
-    uint32_t product = OP2A(&b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0);
+    uint32_t product = OP2A(&b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0, 0, 0);
     uint32_t sum = OP1A(&b, LTH_OP_SUM, OP1(&b, LTH_OP_NEG, a), lth_attr_reduce, 1, 0);
     uint32_t flat = OP1A(&b, LTH_OP_RESHAPE, product, lth_attr_dims, 1, 0, { 12 });
     uint32_t whole =

@@ -338,7 +338,7 @@ Test(shapes, a_batch_times_a_plain_matrix_is_one_matmul_of_all_rows)
 {
     lth_shape a = F32(8, 16, 32), b = F32(64, 32);
     uint32_t in[] = { leaf(&a), leaf(&b) };
-    lth_attr_matmul t = { 0, 1 };
+    lth_attr_matmul t = { 0, 1, 0, 0 };
     uint32_t y = graph_emit_broadcast(&g, LTH_OP_MATMUL, in, 2, &t, sizeof t, 0, &e);
     const uint32_t ops[] = { LTH_OP_INPUT, LTH_OP_INPUT, LTH_OP_RESHAPE, LTH_OP_MATMUL, LTH_OP_RESHAPE };
     cr_assert_eq(g.node_count, 5);

@@ -294,7 +294,7 @@ Test(reference_ops, matmul_takes_either_operand_transposed_and_batches)
         bench_reset(&b);
         uint32_t left = bench_input(&b, t & 1 ? SHAPE(LTH_F64, B, K, M) : SHAPE(LTH_F64, B, M, K), a);
         uint32_t right = bench_input(&b, t & 2 ? SHAPE(LTH_F64, B, N, K) : SHAPE(LTH_F64, B, K, N), c);
-        uint32_t out = bench_output(&b, OP2A(&b, LTH_OP_MATMUL, left, right, lth_attr_matmul, t & 1, t >> 1));
+        uint32_t out = bench_output(&b, OP2A(&b, LTH_OP_MATMUL, left, right, lth_attr_matmul, t & 1, t >> 1, 0, 0));
         bench_go(&b, 0);
         bench_expect(&b, "matmul", out, y, B * M * N, 1e-14);
     }
@@ -414,7 +414,7 @@ Test(reference_ops, tensors_without_elements_and_with_one)
         uint32_t outs[] = {
             bench_output(&b, OP1(&b, LTH_OP_EXP, x)),
             bench_output(&b, OP1A(&b, LTH_OP_SUM, x, lth_attr_reduce, 2, 0)),
-            bench_output(&b, OP2A(&b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 0)),
+            bench_output(&b, OP2A(&b, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 0, 0, 0)),
             bench_output(&b, OP1A(&b, LTH_OP_PERMUTE, x, lth_attr_dims, 2, 0, { 1, 0 })),
             bench_output(&b, OP2A(&b, LTH_OP_CONCAT, x, x, lth_attr_axis, 1)),
             bench_output(&b, OP1(&b, LTH_OP_ALL_FINITE, x)),

@@ -168,7 +168,7 @@ Test(reference_plan, matmul_counts_two_operations_a_multiply_add)
 {
     static double x[64];
     bench_output(&b, OP2A(&b, LTH_OP_MATMUL, bench_input(&b, SHAPE(LTH_F32, 3, 5), x), bench_input(&b, SHAPE(LTH_F32, 5, 7), x),
-                          lth_attr_matmul, 0, 0));
+                          lth_attr_matmul, 0, 0, 0, 0));
     bench_go(&b, 0);
     lth_plan_info info = { .struct_size = sizeof info };
     b.accelerator->plan_info(b.self, b.plan, &info);

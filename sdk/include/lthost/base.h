@@ -16,7 +16,7 @@
 /* The ABI's version. A plugin loads when the major is equal and the minor it needs is at most the host's;
  * while the major is 0 the minor must be equal. */
 #define LTH_API_MAJOR 0
-#define LTH_API_MINOR 1
+#define LTH_API_MINOR 2
 
 #ifdef __cplusplus
 #include <type_traits>

@@ -103,6 +103,16 @@ enum {
     LTH_OP_GATHER_ALONG = 131, /* P, lth_attr_axis: (x, index): x at index along the axis; the other dimensions are equal */
     LTH_OP_SCATTER_ALONG = 132, /* P, lth_attr_scatter: (values, index) -> zeros of `length` on `axis`, += at index */
 
+    /* Images and signals: x is (N, C, in...) with 1 to 3 spatial axes. */
+    LTH_OP_CONV = 144, /* P, lth_attr_conv: (x (N, C, in...), w (K, C / groups, kernel...)) -> (N, K, out...): cross-correlation */
+    LTH_OP_CONV_DATA_GRAD = 145, /* P, lth_attr_conv, size = in...: (d (N, K, out...), w) -> (N, C, in...): also the transposed convolution */
+    LTH_OP_CONV_WEIGHT_GRAD = 146, /* P, lth_attr_conv, size = kernel...: (x, d (N, K, out...)) -> (K, C / groups, kernel...) */
+    LTH_OP_MAX_POOL = 147, /* P, lth_attr_pool: x -> (N, C, out...), and where it was found: i64, counted through in...; the first of equals; NaN wins; padding never does */
+    LTH_OP_AVG_POOL = 148, /* C, lth_attr_pool: x -> (N, C, out...) */
+    LTH_OP_AVG_POOL_GRAD = 149, /* C, lth_attr_pool, size = in...: (N, C, out...) -> (N, C, in...) */
+    LTH_OP_RESIZE = 150,   /* C, lth_attr_resize: x -> (N, C, size...) */
+    LTH_OP_RESIZE_GRAD = 151, /* C, lth_attr_resize, from = in...: (N, C, size...) -> (N, C, in...) */
+
     /* Neural networks. */
     LTH_OP_SOFTMAX = 160,     /* C, lth_attr_axis */
     LTH_OP_LOG_SOFTMAX = 161, /* C, lth_attr_axis */
@@ -110,6 +120,20 @@ enum {
     LTH_OP_CROSS_ENTROPY_GRAD = 163, /* C: (logits, target, log-sum-exp, d loss (N)) -> (N, C) */
     LTH_OP_LAYER_NORM = 164, /* C, lth_attr_axis (axis = number of trailing axes): (x, eps of rank 0) -> (x - mean) / sqrt(var + eps), 1 / sqrt(var + eps) of the leading axes */
     LTH_OP_DROPOUT = 165,    /* C, lth_attr_random: (x, p of rank 0) -> x / (1 - p) where uniform >= p, else 0 */
+
+    LTH_OP_BATCH_NORM = 176, /* C, lth_attr_axis (of the channels): (x, eps) -> (x - mean) / sqrt(var + eps), mean (C), var (C): over all other axes, biased */
+    LTH_OP_RMS_NORM = 177, /* C, lth_attr_axis (number of trailing axes): (x, eps) -> x / sqrt(mean(x^2) + eps), 1 / sqrt(...) of the leading axes */
+    LTH_OP_ATTENTION = 178, /* C, lth_attr_attention: (q (B, H, T, D), k (B, G, S, D), v (B, G, S, E), scale of rank 0, [dropout p of rank 0], [mask]) -> (B, H, T, E), log-sum-exp (B, H, T); H a multiple of G */
+    LTH_OP_ATTENTION_GRAD = 179, /* C, the same operands, then the two results, then d of the first: -> d q, d k, d v */
+    LTH_OP_ROTARY = 180,   /* C, lth_attr_rotary: (x (..., T, D), cos (T, R / 2), sin (T, R / 2)): rotates the first R of the D channels pairwise */
+    LTH_OP_CUMSUM = 181,   /* P, lth_attr_cumulative, numeric */
+    LTH_OP_ARGSORT = 182,  /* P, lth_attr_sort, numeric -> i64: the indices of the first `length` in order, stable; NaN is the greatest */
+    LTH_OP_RNN = 183,      /* C, lth_attr_rnn: (x (T, B, I), h0 (B, H), c0 (B, H) of an LSTM else none, w_ih (G H, I), w_hh (G H, H), b_ih (G H), b_hh (G H)) -> y (T, B, H), h (B, H), c (B, H) of an LSTM else of h */
+
+    /* Control. LOOP opens a region and LOOP_END closes it; what stands between belongs to it (lth_node.region). */
+    LTH_OP_LOOP = 192, /* P, lth_attr_loop: (i64 trip count of rank 0, initial values of what is carried..., sequences (T, ...)...) -> i64 index of rank 0, what is carried..., the sequences' parts at the index... */
+    LTH_OP_LOOP_END = 193, /* P, lth_attr_loop: (the LOOP's index, next values of what is carried..., parts to be stacked...) -> last values..., stacks (T, ...)..., what was carried into each turn (T, ...)...; rows of turns that were not taken are 0 */
+    LTH_OP_CUSTOM = 194, /* P, lth_attr_custom: an author's own kernel (custom.h) */
 
     /* Effects: no result (but UPDATE); they take place at the plan's commit point, after every check. */
     LTH_OP_ASSIGN = 224, /* E, lth_attr_state: (value): becomes the slice's new content */
@@ -134,8 +158,39 @@ typedef struct lth_attr_pad { int64_t low[LTH_MAX_RANK], high[LTH_MAX_RANK]; } l
 typedef struct lth_attr_window { int64_t axis, length; } lth_attr_window;
 typedef struct lth_attr_scatter { int64_t axis, length; } lth_attr_scatter;
 typedef struct lth_attr_reduce { uint32_t axes; /* bit i = axis i; stored resolved, never 0 unless the rank is 0 */ uint32_t keep; } lth_attr_reduce;
-typedef struct lth_attr_matmul { uint32_t transpose_a, transpose_b; } lth_attr_matmul; /* of the last two axes */
+typedef struct lth_attr_matmul {
+    uint32_t transpose_a, transpose_b; /* of the last two axes */
+    lth_dtype result; /* NONE: of the operands; F32 where they are of 16 bits */
+    uint32_t reserved;
+} lth_attr_matmul;
 typedef struct lth_attr_random { lth_shape shape; uint32_t id, reserved; } lth_attr_random; /* id: which random op of the step; UNIFORM and NORMAL take their shape from here */
+typedef struct lth_attr_conv {
+    int64_t stride[3], low[3], high[3], dilation[3]; /* of the spatial axes, first ones first; low, high: zeros before and after */
+    int64_t size[3]; /* of the gradients' results; 0 in CONV */
+    int64_t groups;
+    lth_dtype result; /* NONE: of the operands; F32 where they are of 16 bits */
+    uint32_t reserved;
+} lth_attr_conv;
+/* ADAPTIVE: size = out..., and window o covers floor(o in / out) .. ceil((o + 1) in / out); the rest of the attributes is 0.
+ * In AVG_POOL_GRAD size = in..., and out... is the operand's. */
+enum { LTH_POOL_ADAPTIVE = 1, LTH_POOL_EXCLUDE_PADDING = 2 /* the mean is of elements of x alone */, LTH_POOL_CEIL = 4 /* a last window may reach beyond the padding */ };
+typedef struct lth_attr_pool {
+    int64_t kernel[3], stride[3], low[3], high[3], dilation[3], size[3];
+    uint32_t flags, reserved;
+} lth_attr_pool;
+/* Element o of `size` comes from nearest: floor(o from / size); nearest exact: floor((o + 1/2) from / size); linear:
+ * between its two neighbours at (o + 1/2) from / size - 1/2, or at o (from - 1) / (size - 1) with aligned corners. */
+enum { LTH_RESIZE_NEAREST = 0, LTH_RESIZE_NEAREST_EXACT = 1, LTH_RESIZE_LINEAR = 2, LTH_RESIZE_LINEAR_ALIGNED = 3 };
+typedef struct lth_attr_resize { int64_t size[3], from[3]; uint32_t mode, reserved; } lth_attr_resize; /* from: stored resolved in RESIZE */
+/* MASK: bool (true: looked at) or of q's type (added), broadcast against (B, H, T, S); not differentiated. CAUSAL: query t sees keys up to t + S - T. */
+enum { LTH_ATTENTION_CAUSAL = 1, LTH_ATTENTION_DROPOUT = 2, LTH_ATTENTION_MASK = 4 };
+typedef struct lth_attr_attention { uint32_t flags, id; /* of the dropout, as in lth_attr_random */ } lth_attr_attention;
+typedef struct lth_attr_rotary { uint32_t interleaved, reserved; } lth_attr_rotary; /* pairs (2i, 2i + 1), else (i, i + R / 2) */
+typedef struct lth_attr_cumulative { int64_t axis; uint32_t exclusive, reverse; } lth_attr_cumulative;
+typedef struct lth_attr_sort { int64_t axis, length; /* 0 when recorded: all */ uint32_t descending, reserved; } lth_attr_sort;
+enum { LTH_RNN_TANH = 0, LTH_RNN_RELU = 1, LTH_RNN_LSTM = 2, LTH_RNN_GRU = 3 }; /* gates in PyTorch's order: i f g o; r z n */
+typedef struct lth_attr_rnn { uint32_t cell, reverse; /* from the last step to the first */ } lth_attr_rnn;
+typedef struct lth_attr_loop { int64_t length; /* T: as many turns at most */ uint32_t carried, sequences, stacked, reverse; /* the index runs down */ } lth_attr_loop;
 typedef struct lth_attr_text { char text[64]; } lth_attr_text; /* NUL-terminated, cut */
 typedef struct lth_attr_update { uint32_t optimizer, group; } lth_attr_update;
 

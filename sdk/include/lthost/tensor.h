@@ -299,9 +299,9 @@ static inline lth_tensor lth_reduce_(uint32_t op, lth_tensor x, int32_t axis, in
 
 /* (..., M, K) x (..., K, N) -> (..., M, N); batch axes broadcast. lth_matmul_t takes b as (..., N, K). */
 #define lth_matmul(a, b)                                                                                                 \
-    lth_op_(LTH_OP_MATMUL, LTH_TENSORS_((a), (b)), 2, LTH_REF(lth_attr_matmul, 0, 0), sizeof(lth_attr_matmul), LTH_HERE)
+    lth_op_(LTH_OP_MATMUL, LTH_TENSORS_((a), (b)), 2, LTH_REF(lth_attr_matmul, 0, 0, LTH_DTYPE_NONE, 0), sizeof(lth_attr_matmul), LTH_HERE)
 #define lth_matmul_t(a, b)                                                                                               \
-    lth_op_(LTH_OP_MATMUL, LTH_TENSORS_((a), (b)), 2, LTH_REF(lth_attr_matmul, 0, 1), sizeof(lth_attr_matmul), LTH_HERE)
+    lth_op_(LTH_OP_MATMUL, LTH_TENSORS_((a), (b)), 2, LTH_REF(lth_attr_matmul, 0, 1, LTH_DTYPE_NONE, 0), sizeof(lth_attr_matmul), LTH_HERE)
 #define lth_gather(table, index) lth_op_(LTH_OP_GATHER, LTH_TENSORS_((table), (index)), 2, NULL, 0, LTH_HERE)
 #define lth_scatter_add(rows, index, length)                                                                             \
     lth_op_(LTH_OP_SCATTER_ADD, LTH_TENSORS_((rows), (index)), 2, LTH_REF(lth_attr_axis, (length)), sizeof(lth_attr_axis), LTH_HERE)

@@ -84,8 +84,8 @@ Test(commands, plugins_lists_what_works_and_what_does_not)
     help_install(dir, "good", "good");
     remove(help_path(help_install(dir, "older", "older"), "older.so"));
     cr_assert_eq(lthost(false, "plugins --plugin-dir %s", dir), 0);
-    ASSERT_SAYS("callback     probe                1.2.3      0.1   on ");
-    ASSERT_SAYS("callback     older                0.0.0      0.1   unusable");
+    ASSERT_SAYS("callback     probe                1.2.3      0.2   on ");
+    ASSERT_SAYS("callback     older                0.0.0      0.2   unusable");
     ASSERT_SAYS("older.so' is missing");
 
     json_t *answer = NULL;
