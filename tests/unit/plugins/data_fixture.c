@@ -20,10 +20,9 @@ static void take_dataset(lth_data *d, lth_stage stage, const lth_dataset *datase
     o->contexts[stage] = context;
 }
 
-static lth_stage train_stage(lth_data *d)
+static lth_stage setup_stage(lth_data *d)
 {
-    (void)d;
-    return LTH_STAGE_TRAIN;
+    return ((offer *)d)->stage;
 }
 
 static lth_status take_failure(lth_data *d, lth_status status, const char *message)
@@ -33,12 +32,15 @@ static lth_status take_failure(lth_data *d, lth_status status, const char *messa
     return status;
 }
 
-lth_status offer_take(offer *o, plugin *datamodule)
+lth_status offer_take(offer *o, plugin *datamodule) { return offer_take_stage(o, datamodule, LTH_STAGE_TRAIN); }
+
+lth_status offer_take_stage(offer *o, plugin *datamodule, lth_stage stage)
 {
-    static const lth_data_api api = { .struct_size = sizeof api, .field = take_field, .dataset = take_dataset, .stage = train_stage,
+    static const lth_data_api api = { .struct_size = sizeof api, .field = take_field, .dataset = take_dataset, .stage = setup_stage,
                                       .fail = take_failure };
     memset(o, 0, sizeof *o);
     o->data.api = &api;
+    o->stage = stage;
     const lth_datamodule *table = datamodule->table;
     return table->setup(datamodule->self, &o->data);
 }
@@ -51,7 +53,7 @@ const lth_field *offer_field(const offer *o, const char *name)
     return NULL;
 }
 
-typedef struct batch { lth_batch head; const rows *rows; } batch;
+typedef struct batch { lth_batch head; const rows *rows; int64_t epoch; uint64_t seed; } batch;
 
 static void *batch_field(lth_batch *b, const char *name, lth_shape *shape)
 {
@@ -60,12 +62,17 @@ static void *batch_field(lth_batch *b, const char *name, lth_shape *shape)
     return strcmp(name, "x") == 0 ? r->x : strcmp(name, "y") == 0 ? r->y : NULL;
 }
 
-rows offer_fetch(const offer *o, lth_stage stage, int64_t first, int64_t count)
+static int64_t batch_epoch(lth_batch *b) { return ((batch *)b)->epoch; }
+static uint64_t batch_seed(lth_batch *b) { return ((batch *)b)->seed; }
+
+rows offer_fetch(const offer *o, lth_stage stage, int64_t first, int64_t count) { return offer_fetch_keyed(o, stage, first, count, 0, 0); }
+
+rows offer_fetch_keyed(const offer *o, lth_stage stage, int64_t first, int64_t count, uint64_t seed, int64_t epoch)
 {
-    static const lth_batch_api api = { .struct_size = sizeof api, .field = batch_field };
+    static const lth_batch_api api = { .struct_size = sizeof api, .field = batch_field, .epoch = batch_epoch, .seed = batch_seed };
     const lth_field *x = offer_field(o, "x"), *y = offer_field(o, "y");
-    rows r = { calloc((size_t)(count * lth_shape_count(&x->shape)), sizeof(float)), calloc((size_t)(count * lth_shape_count(&y->shape)), 8) };
-    batch b = { { &api }, &r };
+    rows r = { calloc((size_t)(count * lth_shape_count(&x->shape)), 8), calloc((size_t)(count * lth_shape_count(&y->shape)), 8) };
+    batch b = { { &api }, &r, epoch, seed };
     int64_t *indices = malloc((size_t)count * sizeof *indices);
     for (int64_t i = 0; i < count; i++)
         indices[i] = first + i;

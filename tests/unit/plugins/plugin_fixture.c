@@ -162,11 +162,13 @@ json_t *plugin_save(plugin *p)
     return w.to;
 }
 
-void plugin_load(plugin *p, json_t *state)
+void plugin_load(plugin *p, json_t *state) { cr_assert_eq(plugin_try_load(p, state), LTH_OK, "%s", p->message); }
+
+lth_status plugin_try_load(plugin *p, json_t *state)
 {
     static const lth_reader_api api = { .struct_size = sizeof api, .get_i64 = get_i64, .get_f64 = get_f64, .get_string = get_string };
     reader r = { { &api }, state };
-    cr_assert_eq(p->head->load(p->self, &r.head, p->head->state_version), LTH_OK, "%s", p->message);
+    return p->head->load(p->self, &r.head, p->head->state_version);
 }
 
 /* ---- Files ---- */

@@ -34,6 +34,7 @@ void plugin_close(plugin *p);
 /* State as a checkpoint keeps it. */
 json_t *plugin_save(plugin *p);
 void plugin_load(plugin *p, json_t *state);
+lth_status plugin_try_load(plugin *p, json_t *state);
 
 /* A fresh folder for this test; removed with it by plugin_remove_dir. */
 const char *plugin_make_dir(char out[512]);
