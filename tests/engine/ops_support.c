@@ -28,12 +28,43 @@ void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floa
 
 void op_case_end(op_case *c) { constants_free(&c->constants); }
 
-void op_case_compile(op_case *c)
+static bool supported(void *context, uint32_t op, lth_dtype dtype)
 {
+    const bench *b = context;
+    return b->accelerator->supports(b->self, op, dtype);
+}
+
+/* What the accelerator lacks arrives decomposed, as it does from the engine. */
+static void decompose_rest(op_case *c)
+{
+    bool whole = true;
+    for (uint32_t i = 0; i < c->b->g.node_count; i++) {
+        const lth_node *n = &c->b->g.nodes[i];
+        whole = whole && (op_find(n->op)->kind != OP_COMPOSITE ||
+                          supported(c->b, n->op, graph_shape(&c->b->g, c->b->g.operands[n->first_operand])->dtype));
+    }
+    if (whole)
+        return;
+    graph out;
+    graph_init(&out);
+    uint32_t *map = calloc(c->b->g.value_count + 1, sizeof *map);
+    cr_assert(decompose(&c->b->g, &out, &c->constants, supported, c->b, map, &c->b->e), "%s: %s", c->name, c->b->e.text);
+    op_case_swap(c, &out);
+    for (uint32_t i = 0; i < c->sample.count; i++)
+        c->inputs[i] = map[c->inputs[i]];
+    for (uint32_t i = 0; i < c->result_count; i++)
+        c->results[i] = map[c->results[i]];
+    free(map);
+    graph_free(&out);
+}
+
+void op_case_compile(op_case *c, uint32_t flags)
+{
+    decompose_rest(c);
     cr_assert_leq(c->constants.first_slot + c->constants.count, BENCH_SLOTS);
     for (uint32_t i = 0; i < c->constants.count; i++)
         c->b->scalars[c->constants.first_slot + i] = c->constants.values[i];
-    cr_assert_eq(bench_compile(c->b, 0), LTH_OK, "%s: %s", c->name, c->b->message);
+    cr_assert_eq(bench_compile(c->b, flags), LTH_OK, "%s: %s", c->name, c->b->message);
 }
 
 void op_case_run(op_case *c)

@@ -21,8 +21,8 @@ typedef struct op_case {
 void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floating);
 void op_case_end(op_case *c);
 
-/* Compiles, after entering the constants among the scalars. */
-void op_case_compile(op_case *c);
+/* Compiles, after decomposing what the accelerator does not support and entering the constants among the scalars. */
+void op_case_compile(op_case *c, uint32_t flags);
 void op_case_run(op_case *c);
 
 /* sum over the floating results of sum(result * weight): the weights are new inputs, drawn. LTH_NO_VALUE where no result is

@@ -193,7 +193,7 @@ static bool check_sample(bench *b, const op_sample *sample)
         differentiate(&c, twice, values, second);
         twice_slot = bench_output(b, twice);
     }
-    op_case_compile(&c);
+    op_case_compile(&c, 0);
     function f = { { 0 }, 0 };
     for (uint32_t i = 0; i < c.result_count; i++)
         if (weights[i] != UINT32_MAX)

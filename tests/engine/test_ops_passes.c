@@ -61,14 +61,14 @@ static void decompose_sample(bench *b, const op_sample *s, lth_dtype floating, d
     graph out;
     int64_t n;
     op_case_begin(&c, b, s, floating);
-    op_case_compile(&c);
+    op_case_compile(&c, 0);
     op_case_run(&c);
     double *wanted = outputs_of(&c, &n);
     graph_init(&out);
     cr_assert(decompose(&b->g, &out, &c.constants, nothing_is_supported, NULL, NULL, &b->e), "%s: %s", c.name, b->e.text);
     op_case_swap(&c, &out);
     only_primitives_are_left(&c);
-    op_case_compile(&c);
+    op_case_compile(&c, 0);
     op_case_run(&c);
     double *got = outputs_of(&c, &n);
     compare(&c, wanted, got, n, tolerance);
@@ -181,7 +181,7 @@ static void simplify_sample(bench *b, const op_sample *s, bool decomposed)
         op_case_swap(&c, &out);
         graph_reset(&out);
     }
-    op_case_compile(&c);
+    op_case_compile(&c, 0);
     op_case_run(&c);
     double *wanted = outputs_of(&c, &n);
     uint32_t before = b->g.node_count;
@@ -189,7 +189,7 @@ static void simplify_sample(bench *b, const op_sample *s, bool decomposed)
     cr_assert_leq(out.node_count, before);
     op_case_swap(&c, &out);
     graph_reset(&out);
-    op_case_compile(&c);
+    op_case_compile(&c, 0);
     op_case_run(&c);
     double *got = outputs_of(&c, &n);
     for (int64_t k = 0; k < n; k++)
