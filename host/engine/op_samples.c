@@ -41,7 +41,7 @@ uint32_t op_sample_count(uint32_t op)
     const op_sample *ignored = NULL;
     const sample_range *range = range_of(op);
     return (range ? forms_of(range, 0, &ignored) : 0) + rows_of(&sample_rows, op, 0, &ignored) +
-           rows_of(&sample_rows_nn, op, 0, &ignored);
+           rows_of(&sample_rows_nn, op, 0, &ignored) + rows_of(&sample_rows_attention, op, 0, &ignored);
 }
 
 op_sample op_sample_at(uint32_t op, uint32_t index)
@@ -60,6 +60,8 @@ op_sample op_sample_at(uint32_t op, uint32_t index)
     uint32_t rows = rows_of(&sample_rows, op, index, &row);
     if (index >= rows)
         rows_of(&sample_rows_nn, op, index - rows, &row);
+    if (!row)
+        rows_of(&sample_rows_attention, op, index - rows, &row);
     return row ? *row : (op_sample) { 0 };
 }
 

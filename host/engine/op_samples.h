@@ -10,7 +10,7 @@
 
 #include "engine/graph.h"
 
-enum { OP_SAMPLE_OPERANDS = 4 };
+enum { OP_SAMPLE_OPERANDS = 9 };
 
 typedef enum op_layout {
     OP_DENSE,
@@ -40,6 +40,9 @@ typedef union op_attributes {
     lth_attr_reduce reduce;
     lth_attr_matmul matmul;
     lth_attr_random random;
+    lth_attr_attention attention;
+    lth_attr_rotary rotary;
+    lth_attr_rnn rnn;
 } op_attributes;
 
 enum {

@@ -19,6 +19,7 @@ static const family families[OP_CODES / GROUP] = {
     [7] = { ops_reduce, LTH_OP_SUM, LTH_OP_LOGSUMEXP },
     [8] = { ops_linear, LTH_OP_MATMUL, LTH_OP_SCATTER_ALONG },
     [10] = { ops_nn, LTH_OP_SOFTMAX, LTH_OP_DROPOUT },
+    [11] = { ops_sequence, LTH_OP_ATTENTION, LTH_OP_RNN },
     [14] = { ops_effects, LTH_OP_ASSIGN, LTH_OP_ASSERT },
     [15] = { ops_symbolic, LTH_OP_GRAD, LTH_OP_UPDATE },
 };
@@ -28,5 +29,5 @@ const op_info *op_find(uint32_t code)
     if (code >= OP_CODES)
         return NULL;
     const family *f = &families[code / GROUP];
-    return f->table && code >= f->first && code <= f->last ? &f->table[code - f->first] : NULL;
+    return f->table && code >= f->first && code <= f->last && f->table[code - f->first].code ? &f->table[code - f->first] : NULL;
 }

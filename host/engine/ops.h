@@ -9,7 +9,19 @@
 #include "engine/op_table.h"
 
 extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_reduce[], ops_linear[], ops_nn[], ops_effects[],
-    ops_symbolic[];
+    ops_symbolic[], ops_sequence[];
+
+/* Rules that stand in another file than their table. */
+bool shape_attention(op_shapes *s);
+void grad_attention(op_rule *r);
+void decompose_attention(op_rule *r);
+bool shape_attention_grad(op_shapes *s);
+void decompose_attention_grad(op_rule *r);
+bool shape_rotary(op_shapes *s);
+void grad_rotary(op_rule *r);
+void decompose_rotary(op_rule *r);
+bool shape_rnn(op_shapes *s);
+void decompose_rnn(op_rule *r);
 
 /* ---- For shape rules ---- */
 

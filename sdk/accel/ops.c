@@ -94,6 +94,11 @@ static const accel_op ops[] = {
     { LTH_OP_CROSS_ENTROPY_GRAD, "cross_entropy_grad", ACCEL_KERNEL, 4, 4, 1, 0, 0 },
     { LTH_OP_LAYER_NORM, "layer_norm", ACCEL_KERNEL, 2, 2, 2, 0, sizeof(lth_attr_axis) },
 
+    { LTH_OP_ATTENTION, "attention", ACCEL_KERNEL, 4, 6, 2, 0, sizeof(lth_attr_attention) },
+    { LTH_OP_ATTENTION_GRAD, "attention_grad", ACCEL_KERNEL, 7, 9, 3, 0, sizeof(lth_attr_attention) },
+    { LTH_OP_ROTARY, "rotary", ACCEL_KERNEL, 3, 3, 1, 0, sizeof(lth_attr_rotary) },
+    { LTH_OP_RNN, "rnn", ACCEL_KERNEL, 6, 7, 3, 0, sizeof(lth_attr_rnn) },
+
     { LTH_OP_ASSIGN, "assign", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_state) },
     { LTH_OP_OUTPUT, "output", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_slot) },
     { LTH_OP_PRINT, "print", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_text) },

@@ -31,6 +31,8 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_LAYER_NORM:
     case LTH_OP_MEAN:
         return real;
+    case LTH_OP_ATTENTION: /* decomposed into matmuls, far faster than the plain loops */
+        return false;
     default:
         return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;
     }
