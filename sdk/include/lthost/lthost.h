@@ -14,6 +14,7 @@
 #include "optimizer.h"
 #include "random.h"
 #include "scheduler.h"
+#include "sequence.h"
 #include "strategy.h"
 #include "tuner.h"
 

@@ -4,6 +4,7 @@
 #define LTHOST_NN_H
 
 #include <lthost/nn/activation.h>
+#include <lthost/nn/attention.h>
 #include <lthost/nn/classification_loss.h>
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/init.h>
@@ -11,6 +12,7 @@
 #include <lthost/nn/metric.h>
 #include <lthost/nn/norm.h>
 #include <lthost/nn/pair_loss.h>
+#include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
 
 #endif

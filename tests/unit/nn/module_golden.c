@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "module_golden.h"
+
+#include "util/json.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NUMBERS = 8192, WRT = 64 };
+
+double module_option(const module_trial *t, const char *name, double otherwise)
+{
+    const json_t *value = json_object_get(t->options, name);
+    double number = otherwise;
+    if (value && !json_is_boolean(value))
+        cr_assert(json_to_f64(value, &number), "option %s", name);
+    return value && json_is_boolean(value) ? json_is_true(value) : number;
+}
+
+const char *module_word(const module_trial *t, const char *name, const char *otherwise)
+{
+    const char *word = json_string_value(json_object_get(t->options, name));
+    return word ? word : otherwise;
+}
+
+lth_tensor module_input(module_trial *t, const char *name) { return lab_input(&t->lab, name); }
+
+/* The layer's own values are replaced; every one of them must have been recorded. */
+static void set_parameters(lab *l, const char *what, const json_t *values)
+{
+    static double numbers[NUMBERS];
+    size_t set = 0;
+    for (uint32_t i = 0; i < engine_tensor_count(l->g); i++) {
+        const engine_tensor *t = engine_tensor_at(l->g, i);
+        if (t->kind != ENGINE_PARAMETER)
+            continue;
+        const json_t *value = json_object_get(values, t->name);
+        cr_assert_not_null(value, "%s: torch has no parameter '%s'", what, t->name);
+        const json_t *v = value;
+        for (int32_t d = 0; d < t->shape.rank; d++, v = json_array_get(v, 0))
+            cr_assert_eq((int64_t)json_array_size(v), t->shape.dim[d], "%s: %s has another shape", what, t->name);
+        json_flatten(value, numbers, NUMBERS);
+        cr_assert_eq(engine_tensor_set(l->g, i, numbers, &l->e), LTH_OK, "%s", l->e.text);
+        set++;
+    }
+    cr_assert_eq(set, json_object_size(values), "%s: %zu parameters, torch has %zu", what, set, json_object_size(values));
+}
+
+static lth_tensor parameter(lab *l, lth_tensor near_, const char *name)
+{
+    const lth_parameter_info *info;
+    uint32_t count = engine_parameters(l->g, &info);
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(info[i].name, name) == 0)
+            return lth_parameter_value(near_, ((lth_parameter) { i + 1, 0 }));
+    cr_assert_fail("no input and no parameter is named '%s'", name);
+    return near_;
+}
+
+static void record(module_trial *t, const module_row *row, const json_t *c)
+{
+    lth_tensor outputs[MODULE_OUTPUTS], wrt[WRT], gradients[WRT], loss = lth_none();
+    uint32_t count = 0, slots = 0, n = 0;
+    const char *name;
+    json_t *value;
+    row->run(t, outputs);
+    json_object_foreach(json_object_get(c, "outputs"), name, value)
+    {
+        char field[64];
+        snprintf(field, sizeof field, "upstream %s", name);
+        lth_tensor term = lth_sum(lth_mul(outputs[n], module_input(t, field)));
+        loss = n == 0 ? term : lth_add(loss, term);
+        cr_assert_eq(engine_output(t->lab.g, outputs[n++], LTH_HERE), slots++);
+    }
+    json_object_foreach(json_object_get(c, "grads"), name, value)
+    {
+        lth_tensor x = module_input(t, name);
+        cr_assert_lt(count, WRT);
+        wrt[count++] = lth_is_none(x) ? parameter(&t->lab, loss, name) : x;
+    }
+    lth_grad(loss, wrt, count, gradients);
+    for (uint32_t i = 0; i < count; i++)
+        cr_assert_eq(engine_output(t->lab.g, gradients[i], LTH_HERE), slots++);
+}
+
+static int compare(lab *l, const char *what, const char *of, uint32_t slot, const json_t *expected)
+{
+    static double numbers[NUMBERS];
+    int64_t count = json_flatten(expected, numbers, NUMBERS);
+    int wrong = 0;
+    cr_assert_eq(lth_shape_count(lab_output_shape(l, slot)), count, "%s: %s has another shape", what, of);
+    for (int64_t i = 0; i < count; i++) {
+        double is = lab_value(l, slot, i);
+        if (!(fabs(is - numbers[i]) <= 1e-12 * (1 + fabs(numbers[i]))) && wrong++ == 0)
+            fprintf(stderr, "%s: %s[%lld] = %.17g, torch has %.17g\n", what, of, (long long)i, is, numbers[i]);
+    }
+    return wrong;
+}
+
+static int check_case(module_trial *t, const module_row *row, const json_t *c)
+{
+    const char *what = json_string_value(json_object_get(c, "name")), *name;
+    json_t *value;
+    lab *l = &t->lab;
+    t->options = json_object_get(c, "options");
+    lab_open(l, LTH_F64, row->configure, t);
+    set_parameters(l, what, json_object_get(c, "parameters"));
+    json_object_foreach(json_object_get(c, "inputs"), name, value) lab_field(l, name, value);
+    static char upstream[MODULE_OUTPUTS][64];
+    uint32_t n = 0;
+    json_object_foreach(json_object_get(c, "upstream"), name, value)
+    {
+        snprintf(upstream[n], sizeof *upstream, "upstream %s", name);
+        lab_field(l, upstream[n++], value);
+    }
+    lab_begin(l, true);
+    record(t, row, c);
+    int wrong = 0;
+    if (lab_try_end(l)) {
+        fprintf(stderr, "%s: %s\n", what, l->e.text);
+        wrong = 1;
+    } else {
+        uint32_t slot = 0;
+        json_object_foreach(json_object_get(c, "outputs"), name, value) wrong += compare(l, what, name, slot++, value);
+        json_object_foreach(json_object_get(c, "grads"), name, value) wrong += compare(l, what, name, slot++, value);
+    }
+    lab_close(l);
+    return wrong != 0;
+}
+
+void module_golden(const char *file, const module_row *rows, size_t count)
+{
+    static module_trial t;
+    char path[512];
+    error e = { 0 };
+    json_t *golden, *c;
+    size_t i, cases = 0, met = 0;
+    int wrong = 0;
+    snprintf(path, sizeof path, "%s/tests/golden/%s", LTHOST_TEST_SOURCE, file);
+    cr_assert_eq(json_read(path, &golden, &e), LTH_OK, "%s", e.text);
+    for (size_t r = 0; r < count; r++) {
+        size_t before = cases;
+        json_array_foreach(json_object_get(golden, "cases"), i,
+                           c) if (strcmp(rows[r].module, json_string_value(json_object_get(c, "module"))) == 0)
+        {
+            wrong += check_case(&t, &rows[r], c);
+            cases++;
+        }
+        met += cases > before;
+    }
+    cr_assert_eq(wrong, 0, "%d of %zu cases differ", wrong, cases);
+    cr_assert_eq(met, count, "a module has no case");
+    cr_assert_eq(cases, json_array_size(json_object_get(golden, "cases")), "a case has no module");
+    json_decref(golden);
+}
