@@ -32,6 +32,9 @@ static recurrence recurrence_of(const lth_attr_rnn *a, const lth_shape *x, const
 
 /* ---- Shape rule ---- */
 
+/* Each step is nodes of its own. */
+enum { MOST_STEPS = 1 << 16 };
+
 static bool expects(op_shapes *s, uint32_t i, const char *name, int32_t rank, int64_t d0, int64_t d1)
 {
     const lth_shape *got = s->operands[i];
@@ -57,6 +60,10 @@ bool shape_rnn(op_shapes *s)
                          op_shape_text(h0).text);
     recurrence n = recurrence_of(a, x, h0);
     int64_t rows;
+    if (n.T > MOST_STEPS)
+        return op_refuse(
+            s, "%lld steps, each of which is compiled; at most %d are: cut the sequence into parts, and hand the state on",
+            (long long)n.T, MOST_STEPS);
     if (__builtin_mul_overflow(n.G, n.H, &rows))
         return op_refuse(s, "a state %s is too wide", op_shape_text(h0).text);
     if (!expects(s, n.h0, "the state h0", 2, n.B, n.H) || (n.has_c && !expects(s, n.c0, "the cell's state c0", 2, n.B, n.H)) ||
