@@ -18,6 +18,9 @@ static uint32_t rows_of(const sample_table *t, uint32_t op, uint32_t wanted, con
     return n;
 }
 
+static const sample_table *const tables[] = { &sample_rows, &sample_rows_nn, &sample_rows_conv, &sample_rows_attention };
+enum { TABLES = sizeof tables / sizeof *tables };
+
 static const sample_range *range_of(uint32_t op)
 {
     for (uint32_t i = 0; i < sample_ranges_count; i++)
@@ -40,8 +43,10 @@ uint32_t op_sample_count(uint32_t op)
 {
     const op_sample *ignored = NULL;
     const sample_range *range = range_of(op);
-    return (range ? forms_of(range, 0, &ignored) : 0) + rows_of(&sample_rows, op, 0, &ignored) +
-           rows_of(&sample_rows_nn, op, 0, &ignored) + rows_of(&sample_rows_attention, op, 0, &ignored);
+    uint32_t count = range ? forms_of(range, 0, &ignored) : 0;
+    for (uint32_t t = 0; t < TABLES; t++)
+        count += rows_of(tables[t], op, 0, &ignored);
+    return count;
 }
 
 op_sample op_sample_at(uint32_t op, uint32_t index)
@@ -57,11 +62,10 @@ op_sample op_sample_at(uint32_t op, uint32_t index)
         return s;
     }
     index -= forms;
-    uint32_t rows = rows_of(&sample_rows, op, index, &row);
-    if (index >= rows)
-        rows_of(&sample_rows_nn, op, index - rows, &row);
-    if (!row)
-        rows_of(&sample_rows_attention, op, index - rows, &row);
+    for (uint32_t t = 0; t < TABLES && !row; t++) {
+        uint32_t rows = rows_of(tables[t], op, index, &row);
+        index -= rows; /* not looked at again where it was found */
+    }
     return row ? *row : (op_sample) { 0 };
 }
 

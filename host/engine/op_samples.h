@@ -43,6 +43,9 @@ typedef union op_attributes {
     lth_attr_attention attention;
     lth_attr_rotary rotary;
     lth_attr_rnn rnn;
+    lth_attr_conv conv;
+    lth_attr_pool pool;
+    lth_attr_resize resize;
 } op_attributes;
 
 enum {

@@ -8,8 +8,8 @@
 
 #include "engine/op_table.h"
 
-extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_reduce[], ops_linear[], ops_nn[], ops_effects[],
-    ops_symbolic[], ops_sequence[];
+extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_reduce[], ops_linear[], ops_conv[], ops_nn[],
+    ops_effects[], ops_symbolic[], ops_sequence[];
 
 /* Rules that stand in another file than their table. */
 bool shape_attention(op_shapes *s);

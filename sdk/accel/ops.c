@@ -88,6 +88,16 @@ static const accel_op ops[] = {
     { LTH_OP_SCATTER_ADD, "scatter_add", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_axis) },
     { LTH_OP_GATHER_ALONG, "gather_along", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_axis) },
     { LTH_OP_SCATTER_ALONG, "scatter_along", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_scatter) },
+
+    { LTH_OP_CONV, "conv", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_conv) },
+    { LTH_OP_CONV_DATA_GRAD, "conv_data_grad", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_conv) },
+    { LTH_OP_CONV_WEIGHT_GRAD, "conv_weight_grad", ACCEL_KERNEL, 2, 2, 1, 0, sizeof(lth_attr_conv) },
+    { LTH_OP_MAX_POOL, "max_pool", ACCEL_KERNEL, 1, 1, 2, 0, sizeof(lth_attr_pool) },
+    { LTH_OP_AVG_POOL, "avg_pool", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_pool) },
+    { LTH_OP_AVG_POOL_GRAD, "avg_pool_grad", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_pool) },
+    { LTH_OP_RESIZE, "resize", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_resize) },
+    { LTH_OP_RESIZE_GRAD, "resize_grad", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_resize) },
+
     { LTH_OP_SOFTMAX, "softmax", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_axis) },
     { LTH_OP_LOG_SOFTMAX, "log_softmax", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_axis) },
     { LTH_OP_CROSS_ENTROPY, "cross_entropy", ACCEL_KERNEL, 2, 2, 2, 0, 0 },
@@ -274,11 +284,22 @@ static int64_t largest_count(const lth_graph *g, const lth_node *n)
     return most;
 }
 
+/* Two for each pair of an element of the result and a term of its sum; terms that fall on padding are counted. */
+static double conv_flops(const lth_graph *g, const lth_node *n)
+{
+    bool forward = n->op == LTH_OP_CONV;
+    const lth_shape *y = forward ? lth_node_shape(g, n, 0) : lth_node_operand_shape(g, n, n->op == LTH_OP_CONV_WEIGHT_GRAD);
+    const lth_shape *w = n->op == LTH_OP_CONV_WEIGHT_GRAD ? lth_node_shape(g, n, 0) : lth_node_operand_shape(g, n, 1);
+    return w->dim[0] ? 2.0 * (double)lth_shape_count(y) * (double)(lth_shape_count(w) / w->dim[0]) : 0;
+}
+
 double accel_node_flops(const lth_graph *g, const lth_node *n)
 {
     const accel_op *op = accel_op_find(n->op);
     if (!op || op->class == ACCEL_MEMORY_LEAF || op->class == ACCEL_SHAPE || op->class == ACCEL_EFFECT)
         return 0;
+    if (n->op >= LTH_OP_CONV && n->op <= LTH_OP_CONV_WEIGHT_GRAD)
+        return conv_flops(g, n);
     if (n->op != LTH_OP_MATMUL)
         return (double)largest_count(g, n);
     const lth_shape *a = lth_node_operand_shape(g, n, 0);
