@@ -9,6 +9,7 @@
 #include "component.h"
 #include "datamodule.h"
 #include "graph.h"
+#include "image.h"
 #include "logger.h"
 #include "model.h"
 #include "optimizer.h"

@@ -6,7 +6,9 @@
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>
 #include <lthost/nn/classification_loss.h>
+#include <lthost/nn/conv.h>
 #include <lthost/nn/embedding.h>
+#include <lthost/nn/fold.h>
 #include <lthost/nn/init.h>
 #include <lthost/nn/linear.h>
 #include <lthost/nn/metric.h>

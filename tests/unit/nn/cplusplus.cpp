@@ -5,7 +5,7 @@
 
 namespace {
 
-struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; };
+struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; lth_conv2d conv; lth_conv_transpose2d up; };
 
 lth_status configure(void *self, lth_setup *s)
 {
@@ -13,7 +13,19 @@ lth_status configure(void *self, lth_setup *s)
     n->fc = lth_linear_new(s, "fc", 3, 4, .weight = lth_init_xavier_uniform(3, 4), .bias = lth_init_constant(0));
     n->wte = lth_embedding_new(s, "wte", 10, 4, .weight = lth_init_truncated_normal(0, 0.02), .padding = 1, .padding_idx = 2);
     n->norm = lth_layer_norm_new(s, "norm", 4, .eps = 1e-6, .no_bias = 1);
+    n->conv = lth_conv2d_new(s, "conv", 1, 8, 3, .stride = 2, .padding_of = { 1, 2 }, .padding_mode = LTH_PAD_REFLECT, .no_bias = 1);
+    n->up = lth_conv_transpose2d_new(s, "up", 8, 1, 2, .stride = 2);
     return lth_setup_status(s);
+}
+
+lth_tensor images(net *n, lth_tensor x)
+{
+    lth_tensor where;
+    x = lth_max_pool(lth_conv_apply(&n->conv, x), 3, .stride = 2, .padding = 1, .indices = &where, .ceil_mode = 1);
+    x = lth_conv_apply(&n->up, lth_avg_pool(lth_max_unpool(x, where, LTH_SHAPE(9, 9)), 2, .exclude_padding = 1));
+    x = lth_conv(lth_pad_spatial(x, LTH_PAD_CIRCULAR, .padding = 1), x, .dilation = 2, .same = 1);
+    x = lth_resize(lth_adaptive_avg_pool(lth_conv_transpose(x, x), LTH_SHAPE(1)), LTH_SHAPE(8, 8), LTH_RESIZE_LINEAR);
+    return lth_fold(lth_unfold(lth_pixel_unshuffle(lth_pixel_shuffle(lth_upsample(x, 2, LTH_RESIZE_NEAREST), 2), 2), 3, .padding = 1), LTH_SHAPE(8, 8), 3);
 }
 
 lth_tensor training_step(void *self, lth_step *step)
@@ -21,6 +33,7 @@ lth_tensor training_step(void *self, lth_step *step)
     net *n = static_cast<net *>(self);
     lth_tensor x = lth_embedding_apply(&n->wte, lth_input(step, "x")), y = lth_input(step, "y"), z = lth_input(step, "z");
     x = lth_linear_apply(&n->fc, lth_layer_norm_apply(&n->norm, lth_dropout(x, 0.1)));
+    x = lth_add(x, lth_mean(images(n, lth_input(step, "image"))));
     x = lth_mish(lth_elu(lth_relu6(lth_leaky_relu(lth_hardswish(lth_softplus_scaled(x, 1, 20)), 0.1)), 1));
     lth_tensor loss = lth_cross_entropy(x, y, .label_smoothing = 0.1, .reduction = LTH_REDUCTION_SUM, .ignore = 1, .ignore_index = 0);
     loss = lth_add(loss, lth_smooth_l1_loss(x, z, .beta = 0.5));
