@@ -285,3 +285,51 @@ Test(cpu_ops, f64_is_as_exact_as_the_reference)
                 }
         }
 }
+
+/* A convolution of C channels with both gradients; n is its side. terms: C n n. */
+static void make_convolutions(bench *b, lth_dtype t, int64_t n, int64_t terms)
+{
+    int64_t C = terms / (n * n), K = C + 3, O = (n + 1) / 2;
+    double *numbers = drawn(2 * K * (C + n * n + 9) * C, 6);
+    uint32_t x = bench_input(b, SHAPE(t, 2, C, n, n), numbers), w = bench_input(b, SHAPE(t, K, C, 3, 3), numbers + 1),
+             d = bench_input(b, SHAPE(t, 2, K, O, O), numbers + 2), image = bench_input(b, SHAPE(t, 2, C, O, O), numbers + 3),
+             depthwise = bench_input(b, SHAPE(t, C, 1, 3, 3), numbers + 4);
+    free(numbers);
+#define STRIDED(op, a, c, size, groups) \
+    bench_output(b, OP2A(b, op, a, c, lth_attr_conv, { 2, 2 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { size, size }, groups, 0, 0))
+    STRIDED(LTH_OP_CONV, x, w, 0, 1);
+    STRIDED(LTH_OP_CONV_DATA_GRAD, d, w, n, 1);
+    STRIDED(LTH_OP_CONV_WEIGHT_GRAD, x, d, 3, 1);
+    STRIDED(LTH_OP_CONV, x, depthwise, 0, C);
+    STRIDED(LTH_OP_CONV_DATA_GRAD, image, depthwise, n, C);
+    STRIDED(LTH_OP_CONV_WEIGHT_GRAD, x, image, 3, C);
+}
+
+/* One after the other in one plan, so that their workspaces lie in each other's remains. */
+Test(cpu_ops, convolutions_are_right_at_every_number_of_channels)
+{
+    static const int64_t channels[] = { 1, 2, 3, 4, 8, 13, 16, 17, 32 };
+    for (size_t i = 0; i < sizeof channels / sizeof *channels; i++)
+        for (int64_t n = 3; n < 30; n += 11)
+            on_both(make_convolutions, "convolutions", n, channels[i] * n * n);
+}
+
+static void find_route(void *context, const char *text) { *(bool *)context |= strstr(text, "[onednn ") != NULL; }
+
+Test(cpu_ops, convolutions_in_f32_are_onednn_s_and_give_the_same_bits_again)
+{
+    bool found = false;
+    bench_reset(&cpu);
+    make_convolutions(&cpu, LTH_F32, 17, 16 * 17 * 17);
+    bench_go(&cpu, 0);
+    cpu.accelerator->describe(cpu.self, cpu.plan, find_route, &found);
+    cr_assert(found, "no convolution of the plan is oneDNN's");
+    for (uint32_t slot = 0; slot < cpu.g.output_count; slot++) {
+        size_t bytes = (size_t)lth_shape_count(&cpu.output_shapes[slot]) * sizeof(float);
+        void *first = malloc(bytes);
+        memcpy(first, cpu.outputs[slot], bytes);
+        cr_assert_eq(bench_run(&cpu), LTH_OK);
+        cr_assert(memcmp(first, cpu.outputs[slot], bytes) == 0, "output %u", slot);
+        free(first);
+    }
+}

@@ -262,6 +262,65 @@ Test(shapes, reductions_over_nothing_are_refused_where_they_have_no_value)
     gives(CALL(LTH_OP_SUM, 1, { F32(1, 1, 1, 1, 1, 1, 1, 5) }, .attributes.reduce = { 0x7f, 0 }), SHAPE(F32(5)));
 }
 
+#define CONV(s, l, h, d, n, ...) .attributes.conv = { { s, s }, { l, l }, { h, h }, { d, d }, { __VA_ARGS__ }, n, 0, 0 }
+#define POOL(k, s, p, d, how) .attributes.pool = { { k, k }, { s, s }, { p, p }, { p, p }, { d, d }, { 0 }, how, 0 }
+
+Test(shapes, convolutions_say_what_does_not_fit)
+{
+    refuses(CALL(LTH_OP_CONV, 2, { F32(3, 4), F32(5, 4) }, CONV(1, 0, 0, 1, 1, 0)),
+            "conv: the first operand is (N, C) with 1 to 3 spatial axes after them, got (3, 4): lth_reshape it");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8, 8), F32(4, 3, 3) }, CONV(1, 0, 0, 1, 1, 0)),
+            "conv: (2, 3, 8, 8) and (4, 3, 3) have different numbers of axes");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8, 8), F32(4, 2, 3, 3) }, CONV(1, 0, 0, 1, 1, 0)),
+            "conv: x (2, 3, 8, 8) has 3 channels, but the weight (4, 2, 3, 3) wants 2 in each of 1 groups");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 4, 8, 8), F32(5, 2, 3, 3) }, CONV(1, 0, 0, 1, 2, 0)),
+            "conv: 5 output channels do not divide into 2 groups");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8, 8), F32(4, 3, 3, 3) }, CONV(0, 0, 0, 1, 1, 0)),
+            "conv: spatial axis 0 has kernel 3, stride 0, dilation 1 (at least 1 each) and padding 0 and 0 (at least 0)");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8, 4), F32(4, 3, 3, 3) }, CONV(1, 0, 1, 3, 1, 0)),
+            "conv: spatial axis 1 has 4 elements, 5 with padding, but a kernel reaches over 7");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8, 8), F64(4, 3, 3, 3) }, CONV(1, 0, 0, 1, 1, 0)),
+            "conv: f32 (2, 3, 8, 8) and f64 (4, 3, 3, 3) differ in element type: lth_cast one of them");
+    refuses(CALL(LTH_OP_CONV, 2, { F32(2, 3, 8), F32(4, 3, 3) }, CONV(1, 0, 0, 1, 0, 0)), "conv: 0 groups, must be 1 at least");
+    refuses(CALL(LTH_OP_CONV_DATA_GRAD, 2, { F32(2, 4, 5), F32(4, 3, 3) }, CONV(1, 0, 0, 1, 1, 8)),
+            "conv_data_grad: spatial axis 0: 8 elements give 6 outputs, but the operand has 5");
+    refuses(CALL(LTH_OP_CONV_DATA_GRAD, 2, { F32(2, 5, 5), F32(4, 3, 3) }, CONV(1, 0, 0, 1, 1, 7)),
+            "conv_data_grad: (2, 5, 5) has 5 channels, but the weight (4, 3, 3) has 4 outputs");
+    refuses(CALL(LTH_OP_CONV_WEIGHT_GRAD, 2, { F32(2, 3, 7), F32(1, 4, 5) }, CONV(1, 0, 0, 1, 1, 3)),
+            "conv_weight_grad: x (2, 3, 7) and (1, 4, 5) differ in N");
+    gives(CALL(LTH_OP_CONV, 2, { F32(2, 4, 9, 8), F32(6, 2, 3, 2) }, CONV(2, 1, 0, 2, 2, 0)), SHAPE(F32(2, 6, 3, 4)));
+    gives(CALL(LTH_OP_CONV_DATA_GRAD, 2, { F32(2, 4, 5), F32(4, 3, 3) }, CONV(2, 0, 0, 1, 1, 12)), SHAPE(F32(2, 3, 12)));
+    gives(CALL(LTH_OP_CONV_WEIGHT_GRAD, 2, { F32(2, 3, 7), F32(2, 4, 5) }, CONV(1, 0, 0, 1, 1, 3)), SHAPE(F32(4, 3, 3)));
+    lth_shape x = { LTH_BF16, 3, { 2, 3, 8 } }, w = { LTH_BF16, 3, { 4, 3, 3 } };
+    call widens = { LTH_OP_CONV, 2, { x, w }, CONV(1, 0, 0, 1, 1, 0), .broadcast = false };
+    widens.attributes.conv.result = LTH_F32;
+    gives(&widens, SHAPE(F32(2, 4, 6)));
+}
+
+Test(shapes, pools_and_resampling_say_what_does_not_fit)
+{
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 2, 2, 1, 0)),
+            "max_pool: window 0 along spatial axis 0 would lie in the padding alone (2 and 2 around 4 elements)");
+    refuses(CALL(LTH_OP_AVG_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 1, 2, 1, LTH_POOL_EXCLUDE_PADDING)),
+            "avg_pool: window 0 along spatial axis 0 would lie in the padding alone (2 and 2 around 4 elements)");
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 2, 0, 1, LTH_POOL_EXCLUDE_PADDING)),
+            "max_pool: flags 0x2 do not belong to it");
+    refuses(CALL(LTH_OP_AVG_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 2, 0, 1, LTH_POOL_ADAPTIVE | LTH_POOL_CEIL)),
+            "avg_pool: an adaptive pool has neither padding nor a ceil mode");
+    refuses(CALL(LTH_OP_AVG_POOL, 1, { F32(1, 1, 4) }, .attributes.pool.flags = LTH_POOL_ADAPTIVE),
+            "avg_pool: spatial axis 0: 4 elements cannot be pooled to 0");
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { I64(1, 1, 4) }, POOL(2, 2, 0, 1, 0)),
+            "max_pool: needs a floating type, got i64: lth_cast it to LTH_F32, say");
+    refuses(CALL(LTH_OP_RESIZE, 1, { F32(1, 1, 4) }, .attributes.resize.mode = 4),
+            "resize: mode 4; 0 to 3 are there: nearest, nearest exact, linear, linear with aligned corners");
+    refuses(CALL(LTH_OP_RESIZE, 1, { F32(1, 1, 4) }, .attributes.resize = { { 0 }, { 0 }, 0, 0 }),
+            "resize: spatial axis 0: 4 elements cannot be resized to 0");
+    gives(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 2, 5, 4) }, POOL(2, 2, 0, 1, LTH_POOL_CEIL)), SHAPE(F32(1, 2, 3, 2)));
+    gives(CALL(LTH_OP_AVG_POOL, 1, { F32(1, 2, 7) }, .attributes.pool = { .size = { 3 }, .flags = LTH_POOL_ADAPTIVE }),
+          SHAPE(F32(1, 2, 3)));
+    gives(CALL(LTH_OP_RESIZE, 1, { F32(1, 2, 7) }, .attributes.resize = { { 3 }, { 0 }, 0, 0 }), SHAPE(F32(1, 2, 3)));
+}
+
 Test(shapes, indexing_and_losses_say_what_they_want)
 {
     refuses(CALL(LTH_OP_GATHER, 2, { F32(5, 3), F32(4) }), "gather: an index is i64 or i32, got f32: lth_cast it");

@@ -17,13 +17,14 @@ typedef struct cpu_kernel_kind {
     bool (*run)(const cpu_kernel *k, const accel_call *call);
     /* How it does it, for a reader of the plan: "onednn, A transposed". */
     void (*text)(const cpu_kernel *k, char *text, size_t size);
+    void (*free)(void *detail); /* NULL: free() */
 } cpu_kernel_kind;
 
 struct cpu_kernel {
     const cpu_kernel_kind *kind; /* NULL: the launch is none of a node */
     int32_t threads;             /* that it may use */
     double work;                 /* a guess of its nanoseconds on one thread */
-    void *detail;                /* the kind's own: free() */
+    void *detail;                /* the kind's own */
 };
 
 /* What a maker knows of the launch. */
@@ -35,11 +36,12 @@ typedef struct cpu_site {
 
 /* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
 typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
-cpu_maker cpu_make_gemm, cpu_make_rows, cpu_make_reduction, cpu_make_plain;
+cpu_maker cpu_make_gemm, cpu_make_conv, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_plain;
 
 /* Whether a product's kernel takes the operand as it lies. */
 bool cpu_gemm_takes(const accel_view *view);
 /* Bytes of workspace that the kernel for a node wants. */
 int64_t cpu_rows_workspace(const lth_graph *g, const lth_node *n);
+int64_t cpu_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on 1, or as many */
 
 #endif

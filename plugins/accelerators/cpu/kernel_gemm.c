@@ -61,7 +61,7 @@ static void text(const cpu_kernel *k, char *text, size_t size)
              g->transpose_b ? ", B transposed" : "");
 }
 
-static const cpu_kernel_kind kind = { run, text };
+static const cpu_kernel_kind kind = { run, text, NULL };
 
 /* Nanoseconds on one thread of a machine of today: 25 multiply-adds each in f32. */
 static double work_of(const gemm *g)

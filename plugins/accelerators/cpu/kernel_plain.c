@@ -20,7 +20,7 @@ static void text(const cpu_kernel *k, char *text, size_t size)
     snprintf(text, size, "plain loop");
 }
 
-static const cpu_kernel_kind kind = { run, text };
+static const cpu_kernel_kind kind = { run, text, NULL };
 
 lth_status cpu_make_plain(cpu_kernel *k, const cpu_site *site)
 {

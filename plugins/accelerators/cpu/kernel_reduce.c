@@ -64,7 +64,7 @@ static void text(const cpu_kernel *k, char *text, size_t size)
              (long long)(d->last_kept ? d->middle : d->middle * d->inner));
 }
 
-static const cpu_kernel_kind kind = { run, text };
+static const cpu_kernel_kind kind = { run, text, NULL };
 
 static uint32_t reduced_axes(const cpu_site *site)
 {

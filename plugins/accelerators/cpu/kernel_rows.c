@@ -89,7 +89,7 @@ static void text(const cpu_kernel *k, char *text, size_t size)
     snprintf(text, size, "%lld rows of %lld", (long long)d->rows, (long long)d->C);
 }
 
-static const cpu_kernel_kind kind = { run, text };
+static const cpu_kernel_kind kind = { run, text, NULL };
 
 int64_t cpu_rows_workspace(const lth_graph *g, const lth_node *n)
 {

@@ -50,13 +50,15 @@ static bool takes_view(void *context, const lth_graph *g, uint32_t node, uint32_
 
 static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
 {
-    (void)context;
-    return cpu_rows_workspace(g, lth_graph_node(g, node));
+    const lth_node *n = lth_graph_node(g, node);
+    int64_t conv = cpu_conv_workspace(g, n, *(const int32_t *)context);
+    return conv ? conv : cpu_rows_workspace(g, n);
 }
 
 static lth_status choose_kernel(cpu_kernel *k, const accel_schedule *s, const accel_launch *l, accel_error *e)
 {
-    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_rows, cpu_make_reduction, cpu_make_plain };
+    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_planes,
+                                         cpu_make_rows, cpu_make_reduction, cpu_make_plain };
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
     lth_status status = LTH_UNSUPPORTED;
@@ -109,10 +111,18 @@ static double program_work(const accel_program *p)
     return 100 + (double)p->count * element + 15.0 * (double)accel_program_tiles(p) * p->instruction_count;
 }
 
+static void free_detail(cpu_kernel *k)
+{
+    if (k->kind && k->kind->free)
+        k->kind->free(k->detail);
+    else
+        free(k->detail);
+}
+
 static void free_kernels(lth_plan *p)
 {
     for (uint32_t i = 0; p->kernels && i < p->schedule->launch_count; i++)
-        free(p->kernels[i].detail);
+        free_detail(&p->kernels[i]);
     if (p->kernels)
         memset(p->kernels, 0, p->schedule->launch_count * sizeof *p->kernels);
 }
@@ -175,7 +185,9 @@ static lth_status build(lth_plan *p, accel_error *e)
 lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth_plan **out, accel_error *e)
 {
     const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
-    accel_schedule_options options = { .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace };
+    accel_schedule_options options = {
+        .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace, .context = &threads
+    };
     *out = NULL;
     *e = (accel_error) { LTH_NO_VALUE, "" };
     if (flags & ~known) {
