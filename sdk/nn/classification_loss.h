@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lthost/nn/classification_loss.h: losses of one class out of C, and of independent yes/no answers. [main]
+ * lthost/nn/classification_loss.h: losses of one class out of C, and of distributions. [main]
  *
  * logits (N, C) or (N, C, d...), target i32 or i64 (N) or (N, d...), each in 0..C-1: another one fails the run and is
  * named. No class is passed over unless .ignore = 1 says so. */
@@ -169,26 +169,6 @@ static inline lth_tensor lth_multi_margin_loss_(lth_tensor x, const lth_multi_ma
     return lth_reduce_loss_(loss, a->reduction, file, line);
 }
 
-typedef struct lth_bce_args {
-    lth_tensor target LTH_ZERO;     /* in 0..1, of the logits' shape and type */
-    lth_tensor weight LTH_ZERO;     /* of each element; broadcasts */
-    lth_tensor pos_weight LTH_ZERO; /* of the positive answers; broadcasts */
-    lth_reduction reduction LTH_ZERO;
-    uint32_t reserved LTH_ZERO;
-} lth_bce_args;
-
-/* -(pos_weight y log sigmoid(x) + (1 - y) log(1 - sigmoid(x))), without overflow. */
-static inline lth_tensor lth_binary_cross_entropy_with_logits_(lth_tensor x, const lth_bce_args *a, const char *file, uint32_t line)
-{
-    if (!lth_nn_match_("lth_binary_cross_entropy_with_logits", x, a->target, file, line))
-        return x;
-    lth_tensor positive = lth_softplus(lth_neg(x)); /* -log sigmoid(x) */
-    if (a->pos_weight.trace)
-        positive = lth_mul(positive, lth_add(lth_mul(a->target, lth_sub(a->pos_weight, 1)), 1));
-    lth_tensor loss = lth_add(lth_mul(lth_sub(1, a->target), x), positive);
-    return lth_reduce_loss_(a->weight.trace ? lth_mul(loss, a->weight) : loss, a->reduction, file, line);
-}
-
 typedef struct lth_kl_div_args {
     lth_tensor target LTH_ZERO; /* probabilities, of the input's shape */
     lth_reduction reduction LTH_ZERO; /* LTH_REDUCTION_BATCH_MEAN is the divergence; the default is torch's mean of elements */
@@ -214,8 +194,6 @@ static inline lth_tensor lth_kl_div_(lth_tensor x, const lth_kl_div_args *a, con
 #define lth_cross_entropy(logits, ...) lth_cross_entropy_((logits), LTH_REF(lth_cross_entropy_args, .target = __VA_ARGS__), LTH_HERE)
 #define lth_nll_loss(x, ...) lth_nll_loss_((x), LTH_REF(lth_nll_args, .target = __VA_ARGS__), LTH_HERE)
 #define lth_multi_margin_loss(x, ...) lth_multi_margin_loss_((x), LTH_REF(lth_multi_margin_args, .target = __VA_ARGS__), LTH_HERE)
-#define lth_binary_cross_entropy_with_logits(x, ...)                                                                     \
-    lth_binary_cross_entropy_with_logits_((x), LTH_REF(lth_bce_args, .target = __VA_ARGS__), LTH_HERE)
 #define lth_kl_div(x, ...) lth_kl_div_((x), LTH_REF(lth_kl_div_args, .target = __VA_ARGS__), LTH_HERE)
 
 LTH_END_C

@@ -4,6 +4,7 @@
 #ifndef LTHOST_NN_PAIR_LOSS_H
 #define LTHOST_NN_PAIR_LOSS_H
 
+#include "distance.h"
 #include "regression_loss.h"
 
 LTH_BEGIN_C
@@ -45,16 +46,6 @@ static inline lth_tensor lth_soft_margin_loss_(lth_tensor x, const lth_loss_args
     return lth_reduce_loss_(lth_softplus(lth_neg(lth_mul(a->target, x))), a->reduction, file, line);
 }
 
-/* x1 . x2 / (|x1| |x2|) along `axis`, which goes; a length below 1e-8 counts as that. */
-static inline lth_tensor lth_cosine_similarity_(lth_tensor x1, lth_tensor x2, int32_t axis, const char *file, uint32_t line)
-{
-    if (!lth_nn_match_("lth_cosine_similarity", x1, x2, file, line))
-        return x1;
-    lth_tensor n1 = lth_maximum(lth_sum_axis(lth_square(x1), axis, 0), 1e-16);
-    lth_tensor n2 = lth_maximum(lth_sum_axis(lth_square(x2), axis, 0), 1e-16);
-    return lth_div(lth_sum_axis(lth_mul(x1, x2), axis, 0), lth_mul(lth_sqrt(n1), lth_sqrt(n2)));
-}
-
 /* x1, x2 (N, D), target (N): 1 - cos where the target is 1, max(0, cos - margin) where it is -1. */
 static inline lth_tensor lth_cosine_embedding_loss_(lth_tensor x1, lth_tensor x2, const lth_hinge_args *a, const char *file,
                                                     uint32_t line)
@@ -73,25 +64,25 @@ static inline lth_tensor lth_cosine_embedding_loss_(lth_tensor x1, lth_tensor x2
 typedef struct lth_triplet_args {
     lth_tensor negative LTH_ZERO;
     double margin LTH_ZERO; /* default 1 */
+    double p LTH_ZERO;      /* order of the distances; default 2 */
+    double eps LTH_ZERO;    /* added to each difference; default 1e-6 */
     lth_reduction reduction LTH_ZERO;
-    uint32_t reserved LTH_ZERO;
+    int32_t swap LTH_ZERO;  /* 1: the negative's distance is the smaller of those to anchor and positive */
 } lth_triplet_args;
 
-/* |a - b + 1e-6| along the last axis. */
-static inline lth_tensor lth_distance_(lth_tensor a, lth_tensor b, const char *file, uint32_t line)
-{
-    return lth_sqrt(lth_sum_axis(lth_square(lth_add(lth_sub(a, b), 1e-6)), -1, 0));
-}
-
-/* anchor, positive, negative (N, D): max(0, |anchor - positive| - |anchor - negative| + margin) (Balntas et al. 2016). */
+/* anchor, positive, negative (..., D): max(0, |anchor - positive| - |anchor - negative| + margin) (Balntas et al. 2016). */
 static inline lth_tensor lth_triplet_margin_loss_(lth_tensor anchor, lth_tensor positive, const lth_triplet_args *a, const char *file,
                                                   uint32_t line)
 {
     if (!lth_nn_match_("lth_triplet_margin_loss", anchor, positive, file, line) ||
         !lth_nn_match_("lth_triplet_margin_loss", anchor, a->negative, file, line))
         return anchor;
-    lth_tensor gap = lth_sub(lth_distance_(anchor, positive, file, line), lth_distance_(anchor, a->negative, file, line));
-    return lth_reduce_loss_(lth_relu(lth_add(gap, a->margin != 0 ? a->margin : 1)), a->reduction, file, line);
+    lth_tensor near_ = lth_pairwise_distance(anchor, positive, .p = a->p, .eps = a->eps);
+    lth_tensor far_ = lth_pairwise_distance(anchor, a->negative, .p = a->p, .eps = a->eps);
+    if (a->swap)
+        far_ = lth_minimum(far_, lth_pairwise_distance(positive, a->negative, .p = a->p, .eps = a->eps));
+    lth_tensor gap = lth_add(lth_sub(near_, far_), a->margin != 0 ? a->margin : 1);
+    return lth_reduce_loss_(lth_relu(gap), a->reduction, file, line);
 }
 
 #pragma pop_macro("LTH_HERE")
@@ -99,7 +90,6 @@ static inline lth_tensor lth_triplet_margin_loss_(lth_tensor anchor, lth_tensor 
 #define lth_margin_ranking_loss(x1, x2, ...)                                                                             \
     lth_margin_ranking_loss_((x1), (x2), LTH_REF(lth_hinge_args, .target = __VA_ARGS__), LTH_HERE)
 #define lth_soft_margin_loss(x, ...) lth_soft_margin_loss_((x), LTH_REF(lth_loss_args, .target = __VA_ARGS__), LTH_HERE)
-#define lth_cosine_similarity(x1, x2, axis) lth_cosine_similarity_((x1), (x2), (axis), LTH_HERE)
 #define lth_cosine_embedding_loss(x1, x2, ...)                                                                           \
     lth_cosine_embedding_loss_((x1), (x2), LTH_REF(lth_hinge_args, .target = __VA_ARGS__), LTH_HERE)
 #define lth_triplet_margin_loss(anchor, positive, ...)                                                                   \

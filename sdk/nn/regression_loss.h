@@ -99,6 +99,8 @@ typedef struct lth_poisson_nll_args {
     double eps LTH_ZERO;        /* default 1e-8: inside the logarithm of a rate */
     lth_reduction reduction LTH_ZERO;
     int32_t rate LTH_ZERO;      /* 1: x is the rate itself; else its logarithm */
+    int32_t full LTH_ZERO;      /* 1: with Stirling's approximation of log(target!), for targets above 1 */
+    int32_t reserved LTH_ZERO;
 } lth_poisson_nll_args;
 
 /* exp(x) - target x, for x the logarithm of the rate; rate - target log(rate + eps) for the rate itself. */
@@ -108,7 +110,13 @@ static inline lth_tensor lth_poisson_nll_loss_(lth_tensor x, const lth_poisson_n
         return x;
     lth_tensor rate = a->rate ? x : lth_exp(x);
     lth_tensor log_rate = a->rate ? lth_ln(lth_add(x, a->eps > 0 ? a->eps : 1e-8)) : x;
-    return lth_reduce_loss_(lth_sub(rate, lth_mul(a->target, log_rate)), a->reduction, file, line);
+    lth_tensor loss = lth_sub(rate, lth_mul(a->target, log_rate));
+    if (a->full) { /* t log t - t + log(2 pi t) / 2 */
+        lth_tensor many = lth_gt(a->target, 1), t = lth_where(many, a->target, 1), log_t = lth_ln(t);
+        lth_tensor stirling = lth_add(lth_sub(lth_mul(t, log_t), t), lth_mul(lth_add(log_t, 1.83787706640934548356), 0.5));
+        loss = lth_add(loss, lth_where(many, stirling, 0));
+    }
+    return lth_reduce_loss_(loss, a->reduction, file, line);
 }
 
 #pragma pop_macro("LTH_HERE")

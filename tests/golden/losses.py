@@ -28,7 +28,7 @@ def tensor(value):
 
 
 def case(name, function, inputs, wrt=("input",), **options):
-    call = getattr(F, function, None) or getattr(torch, function)
+    call = globals().get(function) or getattr(F, function, None) or getattr(torch, function)
     tensors = {key: tensor(value) for key, value in inputs.items()}
     for key in wrt:
         tensors[key].requires_grad_(True)
@@ -45,6 +45,54 @@ def case(name, function, inputs, wrt=("input",), **options):
         if key in tensors and options.get("training"):
             entry[key + "_after"] = tensors[key].tolist()
     return entry
+
+
+# What torch.nn.functional does not have (torchvision's focal loss, losses of papers), and CTC by its logits: torch's gradient by
+# log probabilities leaves out the part that log_softmax adds.
+
+def sigmoid_focal_loss(input, target, alpha=0.25, gamma=2.0):
+    p, ce = input.sigmoid(), F.binary_cross_entropy_with_logits(input, target, reduction="none")
+    loss = ce * (1 - (p * target + (1 - p) * (1 - target))) ** gamma
+    return (loss * (alpha * target + (1 - alpha) * (1 - target)) if alpha >= 0 else loss).mean()
+
+
+def dice_loss(input, target, smooth=1.0):
+    x, y = input.flatten(1), target.flatten(1)
+    return (1 - (2 * (x * y).sum(1) + smooth) / (x.sum(1) + y.sum(1) + smooth)).mean()
+
+
+def jaccard_loss(input, target, smooth=1.0):
+    x, y = input.flatten(1), target.flatten(1)
+    return (1 - ((x * y).sum(1) + smooth) / (x.sum(1) + y.sum(1) - (x * y).sum(1) + smooth)).mean()
+
+
+def contrastive_loss(input1, input2, target, margin=1.0):
+    d = torch.linalg.vector_norm(input1 - input2, dim=-1)
+    return torch.where(target > 0, d ** 2 / 2, (margin - d).clamp_min(0) ** 2 / 2).mean()
+
+
+def info_nce_loss(query, positive, negatives=None, temperature=0.1):
+    q, k = F.normalize(query, dim=1), F.normalize(positive, dim=1)
+    if negatives is None:
+        return F.cross_entropy(q @ k.T / temperature, torch.arange(len(q)))
+    logits = torch.cat([(q * k).sum(1, keepdim=True), q @ F.normalize(negatives, dim=1).T], 1)
+    return F.cross_entropy(logits / temperature, torch.zeros(len(q), dtype=torch.long))
+
+
+def nt_xent_loss(input1, input2, temperature=0.5):
+    z, n = F.normalize(torch.cat([input1, input2]), dim=1), len(input1)
+    logits = (z @ z.T / temperature).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)
+    return F.cross_entropy(logits, (torch.arange(2 * n) + n) % (2 * n))
+
+
+def clip_loss(image, text, scale):
+    logits = scale * F.normalize(image, dim=1) @ F.normalize(text, dim=1).T
+    own = torch.arange(len(image))
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def ctc_loss(input, target, input_lengths, target_lengths, **options):
+    return F.ctc_loss(F.log_softmax(input, 2), target, input_lengths, target_lengths, **options)
 
 
 def classification():
@@ -80,7 +128,22 @@ def classification():
         case("multi_margin_loss p 2, margin 0.5", "multi_margin_loss", plain, p=2, margin=0.5),
         case("multi_margin_loss weights", "multi_margin_loss", weighted),
     ]
-    return cases
+    zeros = {"input": [[0.0, 1.0, -1.0], [2.0, 2.0, 2.0]], "target": [0, 2]}
+    maps = draw(2, 3, 2, 2)
+    labels = {"input": maps, "target": [[[0, 1], [2, -1]], [[1, -1], [0, 2]]]}
+    return cases + [
+        case("multi_margin_loss at kinks", "multi_margin_loss", zeros),
+        case("cross_entropy (N, C, d, d), weights, smoothing, ignore_index", "cross_entropy", labels | {"weight": [0.5, 2.0, 1.0]},
+             label_smoothing=0.3, ignore_index=-1),
+        case("cross_entropy (N, C, d, d), none", "cross_entropy", labels, ignore_index=-1, reduction="none"),
+        case("cross_entropy probabilities, weights, smoothing", "cross_entropy", {"input": logits, "target": soft, "weight": weight},
+             label_smoothing=0.2),
+        case("cross_entropy probabilities (N, C, d), none", "cross_entropy",
+             {"input": maps[0], "target": F.softmax(tensor(draw(3, 2, 2)), 1).numpy().round(4).tolist()}, reduction="none"),
+        case("cross_entropy probabilities, large logits", "cross_entropy",
+             {"input": [[1000.0, -1000.0, 0.0], [-800.0, 900.0, 899.0]], "target": [[0.5, 0.25, 0.25], [0.0, 0.5, 0.5]]}, reduction="sum"),
+        case("nll_loss (N, C, d, d), weights, none", "nll_loss", labels | {"weight": [0.5, 2.0, 1.0]}, ignore_index=-1, reduction="none"),
+    ]
 
 
 def regression():
@@ -105,6 +168,7 @@ def regression():
         case("gaussian_nll_loss variance below eps", "gaussian_nll_loss",
              {"input": [0.5, 1.0], "target": [0.501, 1.0], "var": [1e-8, 0.5]}, wrt=("input", "var"), eps=1e-4),
         case("poisson_nll_loss log input", "poisson_nll_loss", {"input": a, "target": variance}, log_input=True),
+        case("poisson_nll_loss full", "poisson_nll_loss", {"input": a, "target": [[0.0, 1.0, 2.0, 3.5]] * 3}, log_input=True, full=True),
         case("poisson_nll_loss", "poisson_nll_loss", {"input": variance, "target": draw(3, 4, low=0, high=4)}, log_input=False),
     ]
 
@@ -128,6 +192,23 @@ def binary_and_distances():
         case("binary_cross_entropy_with_logits large logits", "binary_cross_entropy_with_logits",
              {"input": [500.0, -500.0, 500.0, -500.0, 0.0], "target": [1.0, 1.0, 0.0, 0.0, 0.5]}, reduction="none"),
         case("binary_cross_entropy", "binary_cross_entropy", {"input": p, "target": bits}),
+        case("binary_cross_entropy weight, sum", "binary_cross_entropy", {"input": p, "target": bits, "weight": draw(3, 4, low=0)},
+             reduction="sum"),
+        case("binary_cross_entropy at the ends", "binary_cross_entropy",
+             {"input": [0.0, 1.0, 0.0, 1.0, 0.0, 1e-14], "target": [0.0, 1.0, 1.0, 0.0, 0.5, 1.0]}, reduction="none"),
+        case("binary_cross_entropy soft targets", "binary_cross_entropy", {"input": p, "target": p[::-1]}, wrt=("input", "target")),
+        case("sigmoid_focal_loss", "sigmoid_focal_loss", binary), case("sigmoid_focal_loss gamma 1.5, no alpha", "sigmoid_focal_loss",
+             binary, alpha=-1.0, gamma=1.5),
+        case("sigmoid_focal_loss large logits", "sigmoid_focal_loss",
+             {"input": [500.0, -500.0, 500.0, -500.0, 0.0], "target": [1.0, 1.0, 0.0, 0.0, 0.0]}),
+        case("multilabel_soft_margin_loss", "multilabel_soft_margin_loss", binary),
+        case("multilabel_soft_margin_loss weight, none", "multilabel_soft_margin_loss", binary | {"weight": [0.5, 1.0, 2.0, 0.0]},
+             reduction="none"),
+        case("multilabel_margin_loss", "multilabel_margin_loss", {"input": logits, "target": [[3, 0, -1, 1], [-1, 2, 2, 2], [0, 1, 2, 3]]}),
+        case("multilabel_margin_loss at kinks", "multilabel_margin_loss",
+             {"input": [[0.0, 1.0, 1.0], [2.0, 2.0, 1.0]], "target": [[1, -1, 2], [2, -1, 0]]}, reduction="none"),
+        case("dice_loss", "dice_loss", {"input": [p], "target": [bits]}), case("jaccard_loss smooth 0.1", "jaccard_loss",
+             {"input": p, "target": bits}, smooth=0.1),
         case("soft_margin_loss", "soft_margin_loss", {"input": draw(3), "target": signs}),
         case("kl_div batchmean", "kl_div", {"input": log_q, "target": target}, reduction="batchmean"),
         case("kl_div mean", "kl_div", {"input": log_q, "target": target}, reduction="mean"),
@@ -142,7 +223,55 @@ def binary_and_distances():
         case("cosine_embedding_loss", "cosine_embedding_loss", vectors | {"target": signs}, wrt=("input1", "input2")),
         case("cosine_embedding_loss margin -0.5", "cosine_embedding_loss", vectors | {"target": signs}, wrt=("input1", "input2"),
              margin=-0.5),
-        case("triplet_margin_loss", "triplet_margin_loss", triplet, wrt=("anchor", "positive", "negative"), margin=1.0),
+        case("margin_ranking_loss at kinks, none", "margin_ranking_loss",
+             {"input1": [0.5, 1.0, 2.0], "input2": [0.5, 1.0, 1.0], "target": signs}, wrt=("input1", "input2"), reduction="none"),
+        case("hinge_embedding_loss at kinks", "hinge_embedding_loss", {"input": [0.3, 1.0, 2.0], "target": signs}, reduction="none"),
+        case("soft_margin_loss large", "soft_margin_loss", {"input": [600.0, 600.0, -700.0], "target": signs}, reduction="sum"),
+        case("cosine_similarity of nothing", "cosine_similarity", {"x1": [[0.0, 0.0], [1.0, 0.0]], "x2": [[1.0, 2.0], [0.0, 3.0]]},
+             wrt=("x1", "x2"), dim=1),
+        *(case(f"triplet_margin_loss {options}", "triplet_margin_loss", triplet, wrt=("anchor", "positive", "negative"), **options)
+          for options in ({"margin": 1.0}, {"swap": True}, {"p": 1.0, "margin": 2.5}, {"p": 3.0, "swap": True, "reduction": "none"},
+                          {"p": 2.0, "eps": 0.01, "margin": 0.1, "reduction": "sum"})),
+    ]
+
+
+def distances():
+    x, y, z = draw(3, 4), draw(3, 4), draw(2, 4)
+    pair, same = {"x1": x, "x2": y}, {"x1": [[1.0, 2.0], [0.5, 0.5]], "x2": [[1.0, 2.0], [0.5, -1.0]]}
+    views = {"input1": x, "input2": y}
+    both, names = ("x1", "x2"), ("input1", "input2")
+    return [
+        *(case(f"pairwise_distance p {p}", "pairwise_distance", pair, wrt=both, p=p) for p in (1.0, 2.0, 3.5)),
+        case("pairwise_distance keepdim, eps 0.5", "pairwise_distance", pair, wrt=both, eps=0.5, keepdim=True),
+        *(case(f"cdist p {p}", "cdist", {"x1": x, "x2": z}, wrt=both, p=p) for p in (1.0, 2.0, 3.5)),
+        case("cdist batched", "cdist", {"x1": [x, y], "x2": [z, z]}, wrt=both),
+        case("cdist of equal points", "cdist", same, wrt=both),
+        case("normalize", "normalize", {"input": [[3.0, 4.0], [0.0, 0.0]]}, dim=1),
+        case("contrastive_loss", "contrastive_loss", views | {"target": [1.0, -1.0, -1.0]}, wrt=names, margin=3.0),
+        case("info_nce_loss", "info_nce_loss", {"query": x, "positive": y}, wrt=("query", "positive")),
+        case("info_nce_loss negatives", "info_nce_loss", {"query": x, "positive": y, "negatives": z}, wrt=("query", "positive", "negatives"),
+             temperature=0.07),
+        case("nt_xent_loss", "nt_xent_loss", views, wrt=names), case("nt_xent_loss 0.1", "nt_xent_loss", views, wrt=names, temperature=0.1),
+        case("clip_loss", "clip_loss", {"image": x, "text": y, "scale": 14.25}, wrt=("image", "text", "scale")),
+    ]
+
+
+def ctc():
+    x = draw(6, 3, 4)
+    whole = {"input": x, "target": [[1, 2, 3], [2, 2, -1], [3, 9, 9]], "input_lengths": [6, 5, 4], "target_lengths": [3, 2, 1]}
+    empty = whole | {"target_lengths": [0, 2, 1]}
+    impossible = whole | {"target": [[1, 1, 1], [2, 1, 2], [3, 3, 1]], "input_lengths": [4, 6, 5], "target_lengths": [3, 3, 2]}
+    peaked = [[[0.0, 400.0, 0.0, 0.0]], [[0.0, 0.0, -400.0, 0.0]], [[400.0, 0.0, 0.0, 0.0]]]
+    return [
+        *(case(f"ctc_loss {reduction}", "ctc_loss", whole, reduction=reduction) for reduction in ("mean", "sum", "none")),
+        case("ctc_loss an empty target", "ctc_loss", empty, reduction="none"), case("ctc_loss an empty target, mean", "ctc_loss", empty),
+        case("ctc_loss blank 3", "ctc_loss", whole | {"target": [[1, 2, 0], [2, 2, -1], [0, 9, 9]]}, blank=3),
+        case("ctc_loss impossible, zero_infinity", "ctc_loss", impossible, reduction="none", zero_infinity=True),
+        case("ctc_loss impossible, zero_infinity, mean", "ctc_loss", impossible, zero_infinity=True),
+        case("ctc_loss as long as it can be", "ctc_loss", impossible | {"input_lengths": [5, 6, 5]}, reduction="none"),
+        case("ctc_loss large logits", "ctc_loss", {"input": peaked, "target": [[1, 2]], "input_lengths": [3], "target_lengths": [2]}),
+        case("ctc_loss one step", "ctc_loss", {"input": x[:1], "target": [[1], [2], [3]], "input_lengths": [1, 1, 1],
+             "target_lengths": [1, 1, 0]}, reduction="none"),
     ]
 
 
@@ -221,6 +350,6 @@ def layers():
 
 
 warnings.filterwarnings("ignore", "reduction: 'mean'")  # kl_div's mean is not the batch mean: recorded on purpose
-CASES = [*classification(), *regression(), *binary_and_distances(), *activations(), *softmaxes(), *norms(), *attention(), *layers()]
+CASES = [*classification(), *regression(), *binary_and_distances(), *distances(), *ctc(), *activations(), *softmaxes(), *norms(), *attention(), *layers()]
 assert len({entry["name"] for entry in CASES}) == len(CASES)
 write_json("losses.json", made_by("losses.py"), "cases", CASES)

@@ -5,7 +5,11 @@
 
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>
+#include <lthost/nn/binary_loss.h>
 #include <lthost/nn/classification_loss.h>
+#include <lthost/nn/contrastive_loss.h>
+#include <lthost/nn/ctc_loss.h>
+#include <lthost/nn/distance.h>
 #include <lthost/nn/conv.h>
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/fold.h>

@@ -40,6 +40,11 @@ lth_tensor training_step(void *self, lth_step *step)
     loss = lth_add(loss, lth_gaussian_nll_loss(x, z, lth_square(x), .full = 1));
     loss = lth_add(loss, lth_binary_cross_entropy_with_logits(x, z, .pos_weight = z));
     loss = lth_add(loss, lth_triplet_margin_loss(x, z, x, .margin = 0.2));
+    loss = lth_add(loss, lth_sigmoid_focal_loss(x, z, .gamma = 1.5));
+    loss = lth_add(loss, lth_nt_xent_loss(x, z, .temperature = 0.2));
+    loss = lth_add(loss, lth_clip_loss(x, z, 10.0));
+    loss = lth_add(loss, lth_sum(lth_cdist(x, z, .p = 1)));
+    loss = lth_add(loss, lth_ctc_loss(x, y, y, y, .blank = 1, .zero_infinity = 1));
     lth_log(step, "loss", loss, .prog_bar = 1);
     lth_log(step, "acc", lth_top_k_accuracy(x, y, 5));
     return loss;

@@ -325,5 +325,43 @@ Test(nn_refusals, name_the_authors_line_and_both_shapes)
     lab_begin(&l, true);
     lth_cross_entropy(lab_input(&l, "x"), lab_input(&l, "class"), .label_smoothing = 1.5);
     expect_refusal(&l, __LINE__ - 1, "label_smoothing");
+
+    lab_begin(&l, true);
+    lth_pairwise_distance(lab_input(&l, "x"), lab_input(&l, "x"), .p = -2);
+    expect_refusal(&l, __LINE__ - 1, "above 0");
+
+    lab_begin(&l, true);
+    lth_cdist(lab_input(&l, "x"), lab_input(&l, "column"));
+    expect_refusal(&l, __LINE__ - 1, "(2, 1)");
+
+    lab_begin(&l, true);
+    lth_ctc_loss(lab_input(&l, "x"), lab_input(&l, "class"), lab_input(&l, "class"), lab_input(&l, "class"));
+    expect_refusal(&l, __LINE__ - 1, "pad them");
     lab_close(&l);
+}
+
+Test(nn_refusals, name_values_that_only_the_run_can_know)
+{
+    static const struct { const char *p, *lengths, *text; } rows[] = {
+        { "[[0.5, 1.5]]", "[2]", "outside 0..1" }, { "[[0.5, 0.5]]", "[3]", "target length" }, { "[[0.5, 0.5]]", "[-1]", "target length" },
+        { "[[0.5, 0.5]]", "[2]", NULL },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lab l;
+        lab_open(&l, LTH_F64, NULL, NULL);
+        lab_field_text(&l, "p", rows[i].p);
+        lab_field_text(&l, "x", "[[[0.0, 1.0, 2.0]], [[0.0, 1.0, 2.0]]]");
+        lab_field_text(&l, "y", "[[1, 2]]");
+        lab_field_text(&l, "two", "[2]");
+        lab_field_text(&l, "lengths", rows[i].lengths);
+        lab_begin(&l, true);
+        lth_tensor p = lab_input(&l, "p");
+        engine_output(l.g, lth_binary_cross_entropy(p, p), LTH_HERE);
+        engine_output(l.g, lth_ctc_loss(lth_log_softmax(lab_input(&l, "x"), -1), lab_input(&l, "y"), lab_input(&l, "two"), lab_input(&l, "lengths")),
+                      LTH_HERE);
+        lth_status status = lab_try_end(&l);
+        cr_assert_eq(status, rows[i].text ? LTH_CHECK : LTH_OK, "row %zu", i);
+        cr_assert(!rows[i].text || strstr(l.e.text, rows[i].text), "%s", l.e.text);
+        lab_close(&l);
+    }
 }
