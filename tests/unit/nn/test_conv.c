@@ -2,6 +2,8 @@
  * Convolution, pooling, padding and resampling: as torch's, and what torch does not say. */
 #include "module_golden.h"
 
+#include "util/json.h"
+
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>
@@ -176,4 +178,145 @@ Test(nn_conv, layers_and_functions_have_the_values_and_gradients_of_torch)
         { "fold", make_nothing, run_fold },
     };
     module_golden("conv.json", rows, sizeof rows / sizeof *rows);
+}
+
+/* ---- Parameters ---- */
+
+/* Shape and greatest magnitude of a named parameter. */
+static double greatest(lab *l, const char *name, lth_shape *shape)
+{
+    static double x[16384];
+    for (uint32_t i = 0; i < engine_tensor_count(l->g); i++) {
+        const engine_tensor *t = engine_tensor_at(l->g, i);
+        if (strcmp(t->name, name) != 0)
+            continue;
+        double most = 0;
+        *shape = t->shape;
+        cr_assert_leq(lth_shape_count(shape), 16384);
+        cr_assert_eq(engine_tensor_get(l->g, i, x, &l->e), LTH_OK, "%s", l->e.text);
+        for (int64_t k = 0; k < lth_shape_count(shape); k++)
+            most = fmax(most, fabs(x[k]));
+        return most;
+    }
+    cr_assert_fail("there is no tensor '%s'", name);
+    return 0;
+}
+
+static void expect_recorded(lab *l, const char *name, const json_t *recorded)
+{
+    lth_shape shape;
+    double most = greatest(l, name, &shape), bound;
+    const json_t *dims = json_object_get(recorded, "shape");
+    cr_assert_eq((size_t)shape.rank, json_array_size(dims), "%s", name);
+    for (int32_t i = 0; i < shape.rank; i++)
+        cr_assert_eq(shape.dim[i], json_integer_value(json_array_get(dims, (size_t)i)), "%s", name);
+    cr_assert(json_to_f64(json_object_get(recorded, "bound"), &bound));
+    cr_assert(most <= bound * (1 + 1e-15) && most > bound * 0.8, "%s: %.17g at most, torch's bound is %.17g", name, most, bound);
+}
+
+/* init.json says a number where every axis has it. */
+static lth_status make_recorded(void *self, lth_setup *s)
+{
+    module_trial *t = self;
+    const char *kind = module_word(t, "module", "");
+    int32_t axes = kind[strlen(kind) - 2] - '0', transposed = strstr(kind, "Transpose") != NULL;
+    *(lth_conv_layer *)(void *)t->layer.bytes = LTH_CONV_LAYER_(
+        s, "m", axes, transposed, (int64_t)module_option(t, "in_channels", 0), (int64_t)module_option(t, "out_channels", 0),
+        (int64_t)module_option(t, "kernel_size", 0), .groups = (int64_t)module_option(t, "groups", 0));
+    return lth_setup_status(s);
+}
+
+Test(nn_conv, parameters_begin_as_torch_s_do)
+{
+    static module_trial t;
+    error e = { 0 };
+    json_t *golden, *m;
+    size_t i, met = 0;
+    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/init.json", &golden, &e), LTH_OK, "%s", e.text);
+    json_array_foreach(json_object_get(golden, "modules"), i, m)
+    {
+        const char *kind = json_string_value(json_object_get(m, "module"));
+        if (!kind || strncmp(kind, "Conv", 4) != 0)
+            continue;
+        json_t *options = json_object_get(m, "options"), *parameters = json_object_get(m, "parameters");
+        json_object_set(options, "module", json_object_get(m, "module"));
+        t.options = options;
+        lab_open(&t.lab, LTH_F64, make_recorded, &t);
+        expect_recorded(&t.lab, "m.weight", json_object_get(parameters, "weight"));
+        expect_recorded(&t.lab, "m.bias", json_object_get(parameters, "bias"));
+        const lth_parameter_info *info;
+        cr_assert_eq(engine_parameters(t.lab.g, &info), 2);
+        cr_assert_str_eq(info[0].type, kind);
+        lab_close(&t.lab);
+        met++;
+    }
+    cr_assert_geq(met, 4);
+    json_decref(golden);
+}
+
+/* ---- What torch does not say ---- */
+
+static lth_status make_small(void *self, lth_setup *s)
+{
+    lth_conv_layer *l = self;
+    *l = lth_conv2d_new(s, "m", 2, 3, 3, .padding = 1, .padding_mode = LTH_PAD_REFLECT);
+    return lth_setup_status(s);
+}
+
+/* The step in which x is used as `expression` says must fail with the message, at this line. */
+#define REFUSES(expression, message)                                                                          \
+    do {                                                                                                      \
+        char place[64];                                                                                       \
+        snprintf(place, sizeof place, "test_conv.c:%d", __LINE__);                                            \
+        lab_begin(&l, true);                                                                                  \
+        lth_tensor x = lab_input(&l, "x");                                                                    \
+        (void)(expression);                                                                                   \
+        cr_assert_neq(lab_try_end(&l), LTH_OK, "%s", message);                                                \
+        cr_assert(strstr(l.e.text, place) && strstr(l.e.text, message), "'%s', not '%s'", l.e.text, message); \
+    } while (0)
+
+Test(nn_conv, what_does_not_fit_is_refused_at_the_author_s_line)
+{
+    lab l;
+    lth_conv_layer layer, none = { .in = 0 };
+    lth_tensor where;
+    lab_open(&l, LTH_F64, make_small, &layer);
+    lab_field_text(&l, "x", "[[[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]]]");
+    REFUSES(lth_conv_apply(&layer, x), "a convolution of (N, 2) and 2 spatial axes was given (1, 3, 2, 2)");
+    REFUSES(lth_conv_apply(&none, x), "this convolution was never made: call lth_conv2d_new, say, in configure");
+    REFUSES(lth_pad_spatial(x, LTH_PAD_REFLECT, .padding = 2), "a reflection has one element less than the axis");
+    REFUSES(lth_pad_spatial(x, LTH_PAD_CIRCULAR, .padding = 3),
+            "pad: 3 before and 3 after an axis of 2 elements: there are not as many to take");
+    REFUSES(lth_conv(x, x, .stride = 2, .same = 1), "conv: .same wants a stride of 1 and no padding of its own");
+    REFUSES(lth_conv(x, x, .output_padding = 1), "conv: .output_padding is lth_conv_transpose's");
+    REFUSES(lth_conv_transpose(x, x, .output_padding = 1),
+            "conv_transpose: .output_padding must be less than the stride or the dilation");
+    REFUSES(lth_conv(x, x, .stride = -1), "stride -1");
+    REFUSES(lth_avg_pool(x, 2, .indices = &where), "avg_pool: .indices is lth_max_pool's");
+    REFUSES(lth_max_pool(x, 2, .exclude_padding = 1), "max_pool: .exclude_padding is lth_avg_pool's");
+    REFUSES(lth_max_pool(x, 3), "spatial axis 0 has 2 elements, 2 with padding, but a kernel reaches over 3");
+    REFUSES(lth_adaptive_avg_pool(x, LTH_SHAPE(1, 2, 3)), "3 sizes for 2 spatial axes: list one for all, or one an axis");
+    REFUSES(lth_upsample(x, 0, LTH_RESIZE_NEAREST), "upsample: the factor must be above 0");
+    REFUSES(lth_pixel_shuffle(x, 2), "pixel_shuffle by 2 wants (N, C r r, H, W), got (1, 3, 2, 2)");
+    REFUSES(lth_unfold(x, 0), "fold and unfold want (N, C) with spatial axes, a kernel of 1 at least");
+    REFUSES(lth_max_unpool(x, x, LTH_SHAPE(4)), "the size lists one length for each spatial axis of (1, 3, 2, 2)");
+    lab_close(&l);
+}
+
+Test(nn_conv, a_max_unpool_puts_each_element_back_where_it_was_found)
+{
+    lab l;
+    lab_open(&l, LTH_F64, NULL, NULL);
+    lab_field_text(&l, "x", "[[[[1.0, 2.0, 0.5], [4.0, 3.0, 8.0]]]]");
+    lab_begin(&l, true);
+    lth_tensor where, x = lab_input(&l, "x"), y = lth_max_pool(x, 2, .stride = 1, .indices = &where);
+    engine_output(l.g, where, LTH_HERE);
+    engine_output(l.g, lth_max_unpool(y, where, LTH_SHAPE(2, 3)), LTH_HERE);
+    lab_end(&l);
+    static const double wanted[] = { 0, 0, 0, 4, 0, 8 };
+    cr_assert_eq(lab_value(&l, 0, 0), 3);
+    cr_assert_eq(lab_value(&l, 0, 1), 5);
+    for (int64_t i = 0; i < 6; i++)
+        cr_assert_eq(lab_value(&l, 1, i), wanted[i]);
+    lab_close(&l);
 }
