@@ -124,12 +124,16 @@ static uint32_t add(setup *s, state_entries *list, const char *name, const lth_s
     }
     if (!complete_shape(s, entry.name, &entry.shape, file, line))
         return 0;
-    if (entry.init.kind > LTH_INIT_VALUES || (entry.init.kind == LTH_INIT_VALUES && !entry.init.values)) {
-        complain(s, file, line, "'%s': unknown kind of initial values (%u)", entry.name, entry.init.kind);
+    const char *fault = init_fault(&entry.init, &entry.shape);
+    if (fault) {
+        complain(s, file, line, "'%s': %s (kind %u)", entry.name, fault, entry.init.kind);
         return 0;
     }
-    if (entry.init.kind == LTH_INIT_VALUES)
-        entry.init.values = arena_copy(&st->names, entry.init.values, (size_t)lth_shape_count(&entry.shape) * sizeof(double));
+    int64_t values = entry.init.kind == LTH_INIT_VALUES      ? lth_shape_count(&entry.shape)
+                     : entry.init.kind == LTH_INIT_TRUNCATED ? 2
+                                                             : 0;
+    if (values > 0)
+        entry.init.values = arena_copy(&st->names, entry.init.values, (size_t)values * sizeof(double));
     entry.module = arena_copy_text(&st->names, str_text(&s->scope));
     const char *dot = strrchr(entry.name, '.');
     if (dot)

@@ -98,6 +98,8 @@ double state_hyper_value(const state_group *group, const state_hyper *hyper);
 /* Whose slice begins at a place: "fc1.weight", "adamw/fc1.weight/exp_avg"; NULL if none does. */
 const char *state_name_at(const engine *g, uint32_t arena, int64_t offset);
 
+/* What is wrong with a law of initial values for that shape; NULL: nothing. */
+const char *init_fault(const lth_init *init, const lth_shape *shape);
 /* Draws an entry's initial values, dense, of the shape's dtype. A function of seed, name, law and shape alone. */
 void init_fill(const lth_init *init, const char *name, uint64_t seed, const lth_shape *shape, void *out);
 

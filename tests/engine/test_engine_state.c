@@ -128,6 +128,62 @@ Test(engine_state, initial_values_follow_their_law_and_hang_on_name_and_seed_alo
         cr_assert_eq(drawn[i], expected[i]);
 }
 
+/* The greatest distance of Q Q' (rows) from gain^2 I. */
+static double distance_from_orthogonal(const double *q, int64_t rows, int64_t columns, bool by_rows, double gain)
+{
+    int64_t count = by_rows ? rows : columns, length = by_rows ? columns : rows;
+    double worst = 0;
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t j = 0; j < count; j++) {
+            double dot = 0;
+            for (int64_t k = 0; k < length; k++)
+                dot += by_rows ? q[i * columns + k] * q[j * columns + k] : q[k * columns + i] * q[k * columns + j];
+            worst = fmax(worst, fabs(dot - (i == j ? gain * gain : 0)));
+        }
+    return worst;
+}
+
+Test(engine_state, orthogonal_initial_values_have_orthonormal_rows_or_columns_whichever_are_fewer)
+{
+    static const lth_shape shapes[] = { { LTH_F64, 2, { 64, 64 } }, { LTH_F64, 2, { 20, 50 } }, { LTH_F64, 4, { 50, 5, 2, 2 } } };
+    lth_init init = { .kind = LTH_INIT_ORTHOGONAL, .a = 1.5 };
+    for (int i = 0; i < 3; i++) {
+        int64_t columns = lth_shape_count(&shapes[i]) / shapes[i].dim[0];
+        cr_assert_null(init_fault(&init, &shapes[i]));
+        init_fill(&init, "w", 3, &shapes[i], drawn);
+        cr_assert_lt(distance_from_orthogonal(drawn, shapes[i].dim[0], columns, shapes[i].dim[0] <= columns, 1.5), 1e-14);
+        cr_assert_neq(drawn[0], 1.5);
+    }
+    cr_assert_not_null(init_fault(&init, &(lth_shape) { LTH_F64, 1, { 3 } }));
+}
+
+Test(engine_state, truncated_and_identical_initial_values_are_torch_s)
+{
+    static const double ends[] = { -0.02, 0.01 };
+    lth_shape vector = { LTH_F64, 1, { 4096 } }, conv = { LTH_F64, 3, { 4, 3, 3 } }, matrix = { LTH_F64, 2, { 2, 3 } };
+    lth_init truncated = { .kind = LTH_INIT_TRUNCATED, .a = 0, .b = 0.02, .values = ends };
+    double below = 0;
+    cr_assert_null(init_fault(&truncated, &vector));
+    init_fill(&truncated, "w", 3, &vector, drawn);
+    for (int i = 0; i < 4096; i++) {
+        cr_assert(drawn[i] >= -0.02 && drawn[i] <= 0.01);
+        below += drawn[i] < 0;
+    }
+    cr_assert(fabs(below / 4096 - 0.6406) < 0.025, "%g", below / 4096); /* (Phi(0) - Phi(-1)) / (Phi(1/2) - Phi(-1)) */
+    truncated.values = NULL;
+    cr_assert_not_null(init_fault(&truncated, &vector));
+    lth_init identity = { .kind = LTH_INIT_IDENTITY, .a = 1, .b = 2 };
+    init_fill(&identity, "w", 3, &conv, drawn); /* torch.nn.init.dirac_(torch.empty(4, 3, 3), groups=2) */
+    for (int i = 0; i < 36; i++)
+        cr_assert_eq(drawn[i], i == 1 || i == 9 + 4 || i == 18 + 1 || i == 27 + 4, "element %d", i);
+    identity.b = 1;
+    init_fill(&identity, "w", 3, &matrix, drawn);
+    for (int i = 0; i < 6; i++)
+        cr_assert_eq(drawn[i], i == 0 || i == 4, "element %d", i);
+    identity.b = 3;
+    cr_assert_not_null(init_fault(&identity, &conv));
+}
+
 /* ---- configure ---- */
 
 typedef struct wish {

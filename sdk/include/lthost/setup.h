@@ -29,7 +29,13 @@ enum {
     LTH_INIT_UNIFORM = 1,  /* in [a, b) */
     LTH_INIT_NORMAL = 2,   /* mean a, standard deviation b */
     LTH_INIT_TRUNCATED_NORMAL = 3, /* the same, redrawn beyond 2 standard deviations */
-    LTH_INIT_VALUES = 4    /* `values`: dense f64, as many as the shape has, copied at the call */
+    LTH_INIT_VALUES = 4,   /* `values`: dense f64, as many as the shape has, copied at the call */
+    /* a times a matrix (axis 0, all others) whose rows are orthonormal, or its columns where there are more rows; drawn evenly
+     * among all such (Saxe et al. 2013, "Exact solutions to the nonlinear dynamics of learning"). */
+    LTH_INIT_ORTHOGONAL = 5,
+    LTH_INIT_TRUNCATED = 6, /* normal, mean a, deviation b, redrawn outside values[0] to values[1] (64 times; then the nearer end) */
+    LTH_INIT_IDENTITY = 7   /* a on the diagonal, elsewhere 0; with more than two axes in the middle of the others (Dirac's delta),
+                             * in each of b groups along axis 0 */
 };
 typedef struct lth_init {
     lth_init_kind kind;

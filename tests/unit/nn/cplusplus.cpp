@@ -13,8 +13,9 @@ lth_status configure(void *self, lth_setup *s)
     n->fc = lth_linear_new(s, "fc", 3, 4, .weight = lth_init_xavier_uniform(3, 4), .bias = lth_init_constant(0));
     n->wte = lth_embedding_new(s, "wte", 10, 4, .weight = lth_init_truncated_normal(0, 0.02), .padding = 1, .padding_idx = 2);
     n->norm = lth_layer_norm_new(s, "norm", 4, .eps = 1e-6, .no_bias = 1);
-    n->conv = lth_conv2d_new(s, "conv", 1, 8, 3, .stride = 2, .padding_of = { 1, 2 }, .padding_mode = LTH_PAD_REFLECT, .no_bias = 1);
-    n->up = lth_conv_transpose2d_new(s, "up", 8, 1, 2, .stride = 2);
+    n->conv = lth_conv2d_new(s, "conv", 1, 8, 3, .stride = 2, .padding_of = { 1, 2 }, .padding_mode = LTH_PAD_REFLECT, .no_bias = 1,
+                             .weight = lth_init_orthogonal(1));
+    n->up = lth_conv_transpose2d_new(s, "up", 8, 1, 2, .stride = 2, .weight = lth_init_trunc_normal(0, 0.02, -0.04, 0.04), .bias = lth_init_uniform_std(LTH_GAIN_TANH * lth_xavier_std(8, 1)));
     return lth_setup_status(s);
 }
 

@@ -259,7 +259,8 @@ Test(nn_conv, parameters_begin_as_torch_s_do)
 static lth_status make_small(void *self, lth_setup *s)
 {
     lth_conv_layer *l = self;
-    *l = lth_conv2d_new(s, "m", 2, 3, 3, .padding = 1, .padding_mode = LTH_PAD_REFLECT);
+    *l = lth_conv2d_new(s, "m", 2, 3, 3, .padding = 1, .padding_mode = LTH_PAD_REFLECT, .weight = lth_init_dirac(1),
+                        .bias = lth_init_trunc_normal(0, 1, 0.5, 0.75));
     return lth_setup_status(s);
 }
 
@@ -282,6 +283,10 @@ Test(nn_conv, what_does_not_fit_is_refused_at_the_author_s_line)
     lth_tensor where;
     lab_open(&l, LTH_F64, make_small, &layer);
     lab_field_text(&l, "x", "[[[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]]]");
+    lth_shape shape;
+    cr_assert_eq(greatest(&l, "m.weight", &shape), 1);
+    double bias = greatest(&l, "m.bias", &shape); /* both ends were copied */
+    cr_assert(bias >= 0.5 && bias <= 0.75, "%g", bias);
     REFUSES(lth_conv_apply(&layer, x), "a convolution of (N, 2) and 2 spatial axes was given (1, 3, 2, 2)");
     REFUSES(lth_conv_apply(&none, x), "this convolution was never made: call lth_conv2d_new, say, in configure");
     REFUSES(lth_pad_spatial(x, LTH_PAD_REFLECT, .padding = 2), "a reflection has one element less than the axis");
