@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * digits: 1,797 images of handwritten digits, 8 x 8 pixels, that come with the plugin (see README.md).
  *
- * A sample: x (64) f32, pixels row by row in 0..1; y () i64, the digit. Rows are held out at random, keyed by the seed, or
- * from the end of the file; the parts keep the file's order. */
+ * A sample: x, pixels row by row in 0..1, f32, (64), (8, 8) or (1, 8, 8), or as tokens 0..16, i64, (64); y () i64, the digit.
+ * Rows are held out at random, keyed by the seed, or from the end of the file; the parts keep the file's order. */
 #include <lthost/datamodule.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-enum { PIXELS = 64, CLASSES = 10, GREYS = 16 };
+enum { SIDE = 8, PIXELS = SIDE * SIDE, CLASSES = 10, GREYS = 16 };
 
 struct digits;
 
@@ -20,12 +20,13 @@ struct part {
 };
 
 struct digits {
-    const char *split;
+    const char *split, *layout;
     double val_fraction, test_fraction;
     int64_t split_seed;
     const lth_host *host;
-    float *x;   /* (count, PIXELS) */
-    int64_t *y; /* (count) */
+    bool tokens; /* the layout */
+    float *x;    /* (count, PIXELS) */
+    int64_t *y;  /* (count) */
     int64_t count, capacity;
     int64_t *rows; /* those of training, of validation, of test */
     struct part train, validate, test;
@@ -33,8 +34,11 @@ struct digits {
 
 static const lth_option options[] = {
     LTH_OPTION(struct digits, split, "random", "random|last", "which rows are held out; the last ones are of other writers"),
+    LTH_OPTION(struct digits, layout, "flat", "flat|rows|image|tokens",
+               "x: (64), (8, 8), (1, 8, 8) with a channel, or 64 numbers of 0..16"),
     LTH_OPTION(struct digits, val_fraction, "0.2", "[0..1)", "share of the rows held out for validation"),
-    LTH_OPTION(struct digits, test_fraction, "0", "[0..1)", "share of the rows held out for test and predict; 0: those of validation"),
+    LTH_OPTION(struct digits, test_fraction, "0", "[0..1)",
+               "share of the rows held out for test and predict; 0: those of validation"),
     LTH_OPTION(struct digits, split_seed, "-1", "-1..", "seed of the random split; -1: the run's"),
 };
 
@@ -42,6 +46,7 @@ static lth_status init(void *self, const lth_host *host)
 {
     struct digits *d = self;
     d->host = host;
+    d->tokens = strcmp(d->layout, "tokens") == 0;
     if (d->val_fraction + d->test_fraction >= 1)
         return lth_fail(host, LTH_INVALID, "val_fraction = %g and test_fraction = %g leave nothing to train on", d->val_fraction,
                         d->test_fraction);
@@ -161,11 +166,15 @@ static lth_status split_rows(struct digits *d)
 static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *batch)
 {
     const struct part *p = context;
-    float *x = batch->api->field(batch, "x", NULL);
+    void *x = batch->api->field(batch, "x", NULL);
     int64_t *y = batch->api->field(batch, "y", NULL);
     for (int64_t i = 0; i < count; i++) {
         int64_t row = p->rows[indices[i]];
-        memcpy(x + i * PIXELS, p->data->x + row * PIXELS, PIXELS * sizeof *x);
+        const float *pixels = p->data->x + row * PIXELS;
+        if (!p->data->tokens)
+            memcpy((float *)x + i * PIXELS, pixels, PIXELS * sizeof *pixels);
+        for (int k = 0; p->data->tokens && k < PIXELS; k++)
+            ((int64_t *)x)[i * PIXELS + k] = (int64_t)(pixels[k] * GREYS);
         y[i] = p->data->y[row];
     }
     return LTH_OK;
@@ -178,6 +187,23 @@ static void offer(lth_data *data, lth_stage stage, struct part *p)
         data->api->dataset(data, stage, &dataset, p);
 }
 
+static lth_shape shape_of(const char *layout)
+{
+    static const struct {
+        const char *layout;
+        lth_shape shape;
+    } shapes[] = {
+        { "flat", { LTH_F32, 1, { PIXELS } } },
+        { "rows", { LTH_F32, 2, { SIDE, SIDE } } },
+        { "image", { LTH_F32, 3, { 1, SIDE, SIDE } } },
+        { "tokens", { LTH_I64, 1, { PIXELS } } },
+    };
+    size_t i = 0;
+    while (strcmp(shapes[i].layout, layout) != 0)
+        i++;
+    return shapes[i].shape;
+}
+
 static lth_status setup(void *self, lth_data *data)
 {
     struct digits *d = self;
@@ -186,7 +212,7 @@ static lth_status setup(void *self, lth_data *data)
         status = split_rows(d);
     if (status)
         return status;
-    lth_data_field(data, .name = "x", .shape = { LTH_F32, 1, { PIXELS } });
+    lth_data_field(data, .name = "x", .shape = shape_of(d->layout), .num_classes = d->tokens ? GREYS + 1 : 0);
     lth_data_field(data, .name = "y", .shape = { LTH_I64, 0, { 0 } }, .num_classes = CLASSES);
     offer(data, LTH_STAGE_TRAIN, &d->train);
     offer(data, LTH_STAGE_VALIDATE, &d->validate);

@@ -40,6 +40,37 @@ Test(digits, are_1797_images_of_64_pixels_and_ten_classes)
     plugin_close(&p);
 }
 
+Test(digits, are_rows_or_images_where_a_model_wants_them)
+{
+    static const struct { const char *layout; int32_t rank; int64_t first; } cases[] = { { "flat", 1, 64 }, { "rows", 2, 8 }, { "image", 3, 1 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        plugin_open(&p, "digits", "datamodule/1", "digits");
+        plugin_set(&p, "layout", cases[i].layout);
+        plugin_must_begin(&p);
+        cr_assert_eq(offer_take(&o, &p), LTH_OK, "%s", p.message);
+        cr_assert_eq(offer_field(&o, "x")->shape.rank, cases[i].rank);
+        cr_assert_eq(offer_field(&o, "x")->shape.dim[0], cases[i].first);
+        cr_assert_eq(lth_shape_count(&offer_field(&o, "x")->shape), 64);
+        plugin_close(&p);
+    }
+}
+
+Test(digits, are_64_numbers_of_0_to_16_as_tokens)
+{
+    plugin_open(&p, "digits", "datamodule/1", "digits");
+    plugin_set(&p, "layout", "tokens");
+    plugin_set(&p, "split", "last");
+    plugin_must_begin(&p);
+    cr_assert_eq(offer_take(&o, &p), LTH_OK, "%s", p.message);
+    cr_assert_eq(offer_field(&o, "x")->shape.dtype, LTH_I64);
+    cr_assert_eq(offer_field(&o, "x")->num_classes, 17);
+    rows r = offer_fetch(&o, LTH_STAGE_TRAIN, 0, 1);
+    const int64_t first[] = { 0, 0, 5, 13, 9, 1, 0, 0 }; /* the file's first line */
+    cr_assert_eq(memcmp(r.x, first, sizeof first), 0);
+    rows_free(&r);
+    plugin_close(&p);
+}
+
 Test(digits, last_keeps_the_order_of_the_file)
 {
     open_digits("last", "0.2", "0.1", 3);
