@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# allocations.sh LTHOST COUNT_LIBRARY PLUGINS SCRATCH: in the demo's run no step allocates once each plan is compiled: not
-# the host, no plugin, no loader thread, no logger. With a log row at every step and a learning-rate monitor besides.
+# allocations.sh LTHOST COUNT_LIBRARY PLUGINS SCRATCH TRACES: in the demo's run no step allocates once each plan is compiled: not
+# the host, no plugin, no loader thread, no logger. With a log row at every step and a learning-rate monitor besides. Nor does
+# one of the models whose run files are in TRACES.
 set -euo pipefail
-lthost=$1 count=$2 plugins=$3 scratch=$4
+lthost=$1 count=$2 plugins=$3 scratch=$4 traces=$5
 rm -rf "$scratch"
 mkdir -p "$scratch"
 cd "$scratch"
 
 # run NAME SETTING...: the demo's run file and what a setting changes.
-run()
+run() { count_in "$plugins/../demo.ini" "$@"; }
+
+# count_in RUN_FILE NAME SETTING...
+count_in()
 {
-    local name=$1
-    shift
-    COUNT_FILE=$scratch/$name LD_PRELOAD=$count "$lthost" run "$plugins/../demo.ini" --plugin-dir "$plugins" run.dir=runs \
+    local file=$1 name=$2
+    shift 2
+    COUNT_FILE=$scratch/$name LD_PRELOAD=$count "$lthost" run "$file" --plugin-dir "$plugins" run.dir=runs \
         run.name="$name" trainer.max_epochs=6 callback.probe.from_epoch=3 callback.lr_monitor.logging_interval=step "$@" >"$name.log" 2>&1 ||
         { cat "$name.log" >&2; exit 1; }
     [ -s "$name" ] || { echo "allocations: $name: nothing was counted" >&2; exit 1; }
@@ -26,6 +30,11 @@ run every_step trainer.log_every_n_steps=1
 run loader_threads trainer.log_every_n_steps=1 data.workers=2
 run accumulating trainer.log_every_n_steps=1 trainer.accumulate_grad_batches=3
 run reference trainer.accelerator=reference
+for file in "$traces"/*.ini; do
+    name=$(basename "$file" .ini)
+    count_in "$file" "$name"
+    count_in "$file" "$name-reference" trainer.accelerator=reference
+done
 
 # The count can see: in the first epoch plans are compiled inside the window.
 COUNT_FILE=$scratch/first LD_PRELOAD=$count "$lthost" run "$plugins/../demo.ini" --plugin-dir "$plugins" run.dir=runs run.name=first \

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The models of plugins/models take PyTorch's steps (tests/golden/traces.py), to the same bits each time and after a resume. */
+#include "integration/run_lthost.h"
+
+#include "util/error.h"
+#include "util/json.h"
+#include "util/str.h"
+
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { STEPS = 10 };
+
+static const char *const models[] = { "resnet", "lstm", "gpt", "encoder", "autoencoder", "gan", "llama" };
+enum { MODELS = sizeof models / sizeof *models };
+
+TestSuite(traces, .init = run_begin, .fini = run_end);
+
+/* The run file of a model, with a dir of its own; further settings follow. */
+static outcome fit(const char *model, const char *dir, const char *a, const char *b, const char *c)
+{
+    char *file = str_format("%s/tests/integration/traces/%s.ini", LTHOST_TEST_SOURCE, model), *to = str_format("run.dir=%s", dir);
+    const char *const arguments[] = { "fit", file, "--verbose", to, a, a ? b : NULL, a && b ? c : NULL, NULL };
+    outcome o = run_lthost(arguments);
+    free(file);
+    free(to);
+    return o;
+}
+
+static void must_fit(const char *model, const char *dir, const char *a, const char *b, const char *c)
+{
+    outcome o = fit(model, dir, a, b, c);
+    cr_assert_eq(o.status, 0, "%s: %s", model, o.err);
+    outcome_free(&o);
+}
+
+/* Column `name` of a CSV file's text: those rows that have a value, at most STEPS; their number. */
+static int column(const char *text, const char *name, double *out)
+{
+    int at = 0, count = 0;
+    const char *header = text, *end = strchr(text, '\n');
+    for (const char *field = header; field && field < end; field = strpbrk(field, ",\n") + 1, at++)
+        if (strncmp(field, name, strlen(name)) == 0 && strchr(",\n", field[strlen(name)]))
+            break;
+    for (const char *row = end; row && row[1]; row = strchr(row + 1, '\n')) {
+        const char *field = row + 1;
+        for (int i = 0; i < at && field; i++) {
+            field = strpbrk(field, ",\n");
+            field = field && *field == ',' ? field + 1 : NULL;
+        }
+        if (field && !strchr(",\n", *field) && count < STEPS)
+            out[count++] = strtod(field, NULL);
+    }
+    return count;
+}
+
+static void expect_losses(const char *model, const char *accelerator, const json_t *golden)
+{
+    char *path = str_format("%s/%s/version_0/metrics.csv", accelerator, model), *text = run_read(path);
+    const char *name;
+    json_t *losses;
+    json_object_foreach((json_t *)golden, name, losses)
+    {
+        double got[STEPS];
+        cr_assert_eq(column(text, name, got), STEPS, "%s on %s: %s in\n%s", model, accelerator, name, text);
+        for (int i = 0; i < STEPS; i++) {
+            double want = 0;
+            cr_assert(json_to_f64(json_array_get(losses, (size_t)i), &want));
+            cr_expect(fabs(got[i] - want) <= 1e-5 * fabs(want), "%s on %s, step %d: %s is %.9g, torch's %.9g", model, accelerator,
+                      i, name, got[i], want);
+        }
+    }
+    free(path);
+    free(text);
+}
+
+static void follow_torch(const char *accelerator)
+{
+    char *path = str_format("%s/tests/golden/traces.json", LTHOST_TEST_SOURCE);
+    char *setting = str_format("trainer.accelerator=%s", accelerator);
+    json_t *document = NULL, *one;
+    error e = { 0 };
+    size_t i;
+    cr_assert_eq(json_read(path, &document, &e), LTH_OK, "%s", e.text);
+    cr_assert_eq(json_array_size(json_object_get(document, "cases")), MODELS);
+    json_array_foreach(json_object_get(document, "cases"), i, one)
+    {
+        const char *model = json_string_value(json_object_get(one, "model"));
+        must_fit(model, accelerator, setting, NULL, NULL);
+        expect_losses(model, accelerator, json_object_get(one, "losses_fp64"));
+    }
+    json_decref(document);
+    free(path);
+    free(setting);
+}
+
+Test(traces, ten_steps_on_cpu_have_the_losses_of_torch)
+{
+    if (access(LTHOST_TEST_PLUGINS "/cpu/cpu.so", R_OK) != 0)
+        cr_skip_test("the accelerator cpu was not built");
+    follow_torch("cpu");
+}
+
+Test(traces, ten_steps_on_reference_have_the_losses_of_torch) { follow_torch("reference"); }
+
+/* The run's last model. */
+static const char *sha_of(const char *dir, const char *model, char out[65])
+{
+    char *path = str_format("%s/%s/version_0/checkpoints/last/model.safetensors", dir, model);
+    run_sha256(path, out);
+    free(path);
+    cr_assert(out[0], "%s: %s has no last checkpoint", model, dir);
+    return out;
+}
+
+Test(traces, the_same_seed_gives_the_same_bits_again_and_after_a_resume_within_an_epoch)
+{
+    static const char shuffled[] = "data.shuffle=true", weights[] = "model.weights=";
+    char first[65], other[65];
+    for (size_t i = 0; i < MODELS; i++) {
+        must_fit(models[i], "whole", shuffled, weights, NULL);
+        must_fit(models[i], "again", shuffled, weights, NULL);
+        sha_of("whole", models[i], first);
+        cr_expect_str_eq(first, sha_of("again", models[i], other), "%s: a second run has other bits", models[i]);
+
+        must_fit(models[i], "parted", shuffled, weights, "trainer.max_steps=7"); /* the second batch of the second epoch */
+        char *run = str_format("parted/%s/version_0/run.ini", models[i]);
+        char *from = str_format("parted/%s/version_0/checkpoints/last", models[i]);
+        outcome o = RUN("fit", run, "--resume", from, "trainer.max_steps=-1");
+        cr_assert_eq(o.status, 0, "%s: %s", models[i], o.err);
+        outcome_free(&o);
+        cr_expect_str_eq(first, sha_of("parted", models[i], other), "%s: a resumed run has other bits", models[i]);
+        free(run);
+        free(from);
+    }
+}
+
+Test(traces, a_short_last_batch_is_one_plan_more)
+{
+    for (size_t i = 0; i < MODELS; i++) {
+        bool validates = strcmp(models[i], "gan") != 0;
+        outcome o = fit(models[i], "plans", "trainer.num_sanity_val_steps=0", NULL, NULL);
+        char *says = str_format("plans:   %d compiled", validates ? 4 : 2); /* 6 and 4 samples, in training and in validation */
+        cr_assert_eq(o.status, 0, "%s: %s", models[i], o.err);
+        cr_expect_not_null(strstr(o.err, says), "%s: not '%s' in %s", models[i], says, o.err);
+        outcome_free(&o);
+        free(says);
+    }
+}
