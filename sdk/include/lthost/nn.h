@@ -6,19 +6,24 @@
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>
 #include <lthost/nn/binary_loss.h>
+#include <lthost/nn/class_metric.h>
 #include <lthost/nn/classification_loss.h>
+#include <lthost/nn/confusion_matrix.h>
 #include <lthost/nn/contrastive_loss.h>
 #include <lthost/nn/ctc_loss.h>
+#include <lthost/nn/curve_metric.h>
 #include <lthost/nn/distance.h>
 #include <lthost/nn/conv.h>
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/fold.h>
 #include <lthost/nn/init.h>
 #include <lthost/nn/linear.h>
+#include <lthost/nn/mean_metric.h>
 #include <lthost/nn/metric.h>
 #include <lthost/nn/norm.h>
 #include <lthost/nn/pair_loss.h>
 #include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
+#include <lthost/nn/regression_metric.h>
 
 #endif

@@ -5,7 +5,13 @@
 
 namespace {
 
-struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; lth_conv2d conv; lth_conv_transpose2d up; };
+struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; lth_conv2d conv; lth_conv_transpose2d up; 
+    lth_class_metric f1;
+    lth_confusion_matrix confusion;
+    lth_curve_metric auroc;
+    lth_regression_metric r2;
+    lth_mean_metric mean;
+};
 
 lth_status configure(void *self, lth_setup *s)
 {
@@ -16,6 +22,11 @@ lth_status configure(void *self, lth_setup *s)
     n->conv = lth_conv2d_new(s, "conv", 1, 8, 3, .stride = 2, .padding_of = { 1, 2 }, .padding_mode = LTH_PAD_REFLECT, .no_bias = 1,
                              .weight = lth_init_orthogonal(1));
     n->up = lth_conv_transpose2d_new(s, "up", 8, 1, 2, .stride = 2, .weight = lth_init_trunc_normal(0, 0.02, -0.04, 0.04), .bias = lth_init_uniform_std(LTH_GAIN_TANH * lth_xavier_std(8, 1)));
+    n->f1 = lth_f1_new(s, "f1", 4, .average = LTH_AVERAGE_MICRO, .ignore = 1, .ignore_index = 0);
+    n->confusion = lth_confusion_matrix_new(s, "confusion", 4);
+    n->auroc = lth_auroc_new(s, "auroc", 4, .thresholds = 50);
+    n->r2 = lth_r2_new(s, "r2", 4, .multioutput = LTH_MULTIOUTPUT_RAW);
+    n->mean = lth_mean_metric_new(s, "mean", .reduce = LTH_REDUCE_MAX);
     return lth_setup_status(s);
 }
 
@@ -47,6 +58,11 @@ lth_tensor training_step(void *self, lth_step *step)
     loss = lth_add(loss, lth_sum(lth_cdist(x, z, .p = 1)));
     loss = lth_add(loss, lth_ctc_loss(x, y, y, y, .blank = 1, .zero_infinity = 1));
     lth_log(step, "loss", loss, .prog_bar = 1);
+    lth_log(step, "f1", lth_class_metric_update(&n->f1, step, x, y), .reduce = LTH_REDUCE_LAST);
+    lth_log(step, "kappa", lth_cohen_kappa(lth_confusion_matrix_update(&n->confusion, step, x, y), LTH_KAPPA_PLAIN));
+    lth_log(step, "auroc", lth_curve_metric_update(&n->auroc, step, x, y));
+    lth_log_each(step, "r2", lth_regression_metric_update(&n->r2, step, x, z), .reduce = LTH_REDUCE_LAST);
+    lth_log(step, "mean", lth_mean_metric_update(&n->mean, step, x));
     lth_log(step, "acc", lth_top_k_accuracy(x, y, 5));
     return loss;
 }
