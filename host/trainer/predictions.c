@@ -86,6 +86,19 @@ static lth_status write_file(const char *path, const safetensors_tensor *tensors
     return e->status;
 }
 
+/* The datamodule may say it in its own words. */
+static lth_status tell_data(session *s, const safetensors_tensor *tensors, uint32_t count, error *e)
+{
+    const lth_datamodule *data = (const lth_datamodule *)s->data->table;
+    for (uint32_t i = 0; data->predicted && i < count && e->status == LTH_OK; i++) {
+        component_enter(s->data, "predicted");
+        lth_status status = data->predicted(s->data->self, tensors[i].name, &tensors[i].shape, tensors[i].data);
+        component_result(s->data, "predicted", status, e);
+        component_leave();
+    }
+    return e->status;
+}
+
 lth_status predictions_write(const predictions *p, session *s, error *e)
 {
     if (s->limits.fast_dev_batches > 0)
@@ -100,6 +113,8 @@ lth_status predictions_write(const predictions *p, session *s, error *e)
     for (uint32_t i = 0; status == LTH_OK && i < count; i++)
         console_line(&s->console, "%lld %s: %s", (long long)tensors[i].shape.dim[0], tensors[i].name,
                      session_short_path(s, path));
+    if (status == LTH_OK)
+        status = tell_data(s, tensors, count, e);
     free(path);
     free(tensors);
     return status;

@@ -4,6 +4,7 @@
  * A sample: x (T) i64, tokens; y (T) i64, the token after each of them. To predict: x is the prompt, and y is 0. */
 #include "tokens.h"
 
+#include <errno.h>
 #include <lthost/datamodule.h>
 #include <math.h>
 #include <stdlib.h>
@@ -204,6 +205,33 @@ static lth_status setup(void *self, lth_data *data)
     return LTH_OK;
 }
 
+/* ---- Predictions ---- */
+
+/* Tokens (samples, T) as text, a line between two samples, in the run's `name`.txt. */
+static lth_status predicted(void *self, const char *name, const lth_shape *shape, const void *data)
+{
+    const struct text *d = self;
+    char path[4096];
+    if (shape->dtype != LTH_I64 || shape->rank != 2)
+        return LTH_OK; /* logits, say */
+    snprintf(path, sizeof path, "%s/%s.txt", d->host->api->run_dir(d->host), name);
+    FILE *file = fopen(path, "wb");
+    if (!file)
+        return lth_fail(d->host, LTH_IO, "cannot write '%s': %s", path, strerror(errno));
+    bool good = true;
+    for (int64_t i = 0; i < shape->dim[0] && good; i++) {
+        size_t size;
+        char *text = tokens_text(&d->known, (const int64_t *)data + i * shape->dim[1], shape->dim[1], &size);
+        good =
+            text && fwrite(text, 1, size, file) == size && fputs(i + 1 < shape->dim[0] ? "\n---------------\n" : "\n", file) >= 0;
+        free(text);
+    }
+    if (fclose(file) != 0 || !good)
+        return lth_fail(d->host, LTH_IO, "cannot write '%s': %s", path, strerror(errno));
+    lth_info(d->host, "%lld texts: %s", (long long)shape->dim[0], path);
+    return LTH_OK;
+}
+
 /* ---- State: a model's classes are characters by this vocabulary alone ---- */
 
 static lth_status save(void *self, lth_writer *writer)
@@ -245,5 +273,5 @@ static lth_status load(void *self, lth_reader *reader, uint32_t version)
 }
 
 LTH_DATAMODULE(text, .summary = "a text file as characters or bytes", .options = LTH_OPTIONS(options), .init = init,
-               .destroy = destroy, .save = save, .load = load, .setup = setup);
+               .destroy = destroy, .save = save, .load = load, .setup = setup, .predicted = predicted);
 LTH_PLUGIN(LTH_DATAMODULE_COMPONENT(text));

@@ -95,6 +95,10 @@ typedef struct lth_datamodule {
     lth_status (*setup)(void *self, lth_data *data) LTH_ZERO;
     lth_status (*teardown)(void *self, lth_stage stage) LTH_ZERO;
     const lth_hooks *hooks LTH_ZERO;
+    /* What predict_step returned over a dataset, axis 0 its samples in order, once it is in the run's predictions.safetensors
+     * under `name`: for a datamodule that can say it in its own words (a text, images), in a file of the run's folder. A type
+     * or shape that it does not know is no error. Not in a fast_dev_run. Optional. [main] */
+    lth_status (*predicted)(void *self, const char *name, const lth_shape *shape, const void *data) LTH_ZERO;
 } lth_datamodule;
 
 #define lth_data_field(d, ...)                                                                                           \

@@ -148,6 +148,23 @@ Test(text_data, the_prompt_is_what_is_predicted_from)
     rows_free(&r);
 }
 
+Test(text_data, tokens_that_were_predicted_become_a_text_in_the_runs_folder)
+{
+    static const int64_t tokens[] = { 0, 2, 1, 6, 99, 3 };
+    const lth_datamodule *table = p.table;
+    char written[600];
+    plugin_set(&p, "val_split", "0");
+    must_take("b\xc3\xa9z\n\xf0\x9f\x98\x80 ba", LTH_STAGE_TRAIN);
+    snprintf(p.run_dir, sizeof p.run_dir, "%s", dir);
+    cr_assert_eq(table->predicted(p.self, "predictions", &(lth_shape) { LTH_I64, 2, { 2, 3 } }, tokens), LTH_OK, "%s", p.message);
+    snprintf(written, sizeof written, "%s/predictions.txt", dir);
+    char *text = plugin_read_file(written);
+    cr_assert_str_eq(text, "\na \n---------------\n\xf0\x9f\x98\x80\xef\xbf\xbd" "b\n", "%s", text);
+    cr_assert(strstr(p.message, written), "the user is told where");
+    free(text);
+    cr_assert_eq(table->predicted(p.self, "logits", &(lth_shape) { LTH_F32, 2, { 2, 3 } }, tokens), LTH_OK, "what is no token is left alone");
+}
+
 Test(text_data, what_is_wrong_is_told_with_its_place)
 {
     char other[700];
