@@ -314,6 +314,25 @@ Test(cpu_ops, convolutions_are_right_at_every_number_of_channels)
             on_both(make_convolutions, "convolutions", n, channels[i] * n * n);
 }
 
+/* Windows as columns and products: large enough for several blocks of outputs, and for threads. */
+Test(cpu_ops, convolutions_in_f64_are_as_exact_as_the_reference)
+{
+    static const int64_t cases[][2] = { { 1, 3 }, { 80, 16 }, { 9, 33 } };
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        bench *const both[] = { &reference, &cpu };
+        for (int i = 0; i < 2; i++) {
+            bench_reset(both[i]);
+            make_convolutions(both[i], LTH_F64, cases[c][0], cases[c][1] * cases[c][0] * cases[c][0]);
+            bench_go(both[i], 0);
+        }
+        for (uint32_t slot = 0; slot < cpu.g.output_count; slot++)
+            for (int64_t i = 0; i < lth_shape_count(&cpu.output_shapes[slot]); i++) {
+                double wanted = bench_get(&reference, slot, i), got = bench_get(&cpu, slot, i);
+                cr_assert_leq(fabs(got - wanted), 1e-11 * (1 + fabs(wanted)), "case %zu, output %u", c, slot);
+            }
+    }
+}
+
 static void find_route(void *context, const char *text) { *(bool *)context |= strstr(text, "[onednn ") != NULL; }
 
 Test(cpu_ops, convolutions_in_f32_are_onednn_s_and_give_the_same_bits_again)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolution and its gradients in f32: by oneDNN where it has a kernel. f64, and what oneDNN declines, are plain loops. */
+ * Convolution and its gradients in f32, by oneDNN where it has a kernel (else: kernel_columns.c). */
 #include "kernel.h"
 #include "onednn_conv.h"
 
@@ -49,19 +49,22 @@ lth_status cpu_make_conv(cpu_kernel *k, const cpu_site *site)
     return LTH_OK;
 }
 
-/* The kernel is made later, when it is known on how many threads the plan runs: room for either. */
+/* The kernel is made later, when it is known on how many threads the plan runs: room for either, and for the columns where
+ * oneDNN declines. */
 int64_t cpu_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads)
 {
     int64_t most = 0;
-    if (!is_conv(g, n))
-        return 0;
-    plain_conv v = plain_conv_of(g, n);
-    for (int32_t t = 1; t <= threads; t += threads > 1 ? threads - 1 : 1) {
+    bool declined = !is_conv(g, n);
+    for (int32_t t = 1; t <= threads && is_conv(g, n); t += threads > 1 ? threads - 1 : 1) {
+        plain_conv v = plain_conv_of(g, n);
         onednn_conv *c;
-        if (onednn_conv_new(n->op, &v, t, &c))
+        if (onednn_conv_new(n->op, &v, t, &c)) {
+            declined = true;
             continue;
+        }
         most = onednn_conv_workspace(c) > most ? onednn_conv_workspace(c) : most;
         onednn_conv_free(c);
     }
-    return most;
+    int64_t columns = declined ? cpu_columns_workspace(g, n, threads) : 0;
+    return columns > most ? columns : most;
 }

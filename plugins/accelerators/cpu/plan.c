@@ -57,7 +57,7 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
 
 static lth_status choose_kernel(cpu_kernel *k, const accel_schedule *s, const accel_launch *l, accel_error *e)
 {
-    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_planes,
+    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
                                          cpu_make_rows, cpu_make_reduction, cpu_make_plain };
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
