@@ -192,6 +192,42 @@ static uint32_t draw_network(draw *d)
     }
 }
 
+/* Of (N, C, L): a convolution of each channel with a part of the first image, or one of its gradients. */
+static uint32_t draw_convolution(draw *d, uint32_t x)
+{
+    lth_shape s = *shape_of(d, x);
+    int64_t C = s.dim[1], L = s.dim[2];
+    uint32_t k = OP1A(d->b, LTH_OP_SLICE, x, lth_attr_slice, { 0, 0, 1 }, { 1, C, 2 }, { 1, 1, 1 });
+    uint32_t w = OP1A(d->b, LTH_OP_RESHAPE, k, lth_attr_dims, 3, 0, { C, 1, 2 });
+    switch (pick(d, 3)) {
+    case 0:
+        return tamed(d, OP2A(d->b, LTH_OP_CONV, x, w, lth_attr_conv, { 2 }, { 1 }, { 0 }, { 1 }, { 0 }, C, 0, 0));
+    case 1:
+        return tamed(d, OP2A(d->b, LTH_OP_CONV_DATA_GRAD, x, w, lth_attr_conv, { 2 }, { 0 }, { 1 }, { 1 }, { 2 * L }, C, 0, 0));
+    default:
+        return tamed(d, OP2A(d->b, LTH_OP_CONV_WEIGHT_GRAD, x, OP1(d->b, LTH_OP_COS, x), lth_attr_conv, { 1 }, { 1 }, { 1 },
+                             { 1 }, { 3 }, 1, 0, 0));
+    }
+}
+
+static uint32_t draw_image(draw *d)
+{
+    uint32_t x = any(d);
+    lth_shape s = *shape_of(d, x);
+    if (s.rank != 3 || s.dim[2] < 3)
+        return LTH_NO_VALUE;
+    switch (pick(d, 4)) {
+    case 0:
+        return OP1A(d->b, LTH_OP_MAX_POOL, x, lth_attr_pool, { 3 }, { 2 }, { 1 }, { 0 }, { 1 }, { 0 }, LTH_POOL_CEIL, 0);
+    case 1:
+        return OP1A(d->b, LTH_OP_AVG_POOL, x, lth_attr_pool, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 2 }, LTH_POOL_ADAPTIVE, 0);
+    case 2:
+        return OP1A(d->b, LTH_OP_RESIZE, x, lth_attr_resize, { 7 }, { 0 }, LTH_RESIZE_LINEAR, 0);
+    default:
+        return draw_convolution(d, x);
+    }
+}
+
 /* Reads a slice of state and writes something to it: a function of itself, or another value of its size. */
 static uint32_t draw_state(draw *d)
 {
@@ -212,7 +248,7 @@ static void draw_graph(bench *b, lth_dtype floating, uint64_t seed)
 {
     static uint32_t (*const draws[])(draw *) = { draw_unary,     draw_unary,   draw_binary, draw_binary, draw_binary,
                                                  draw_choice,    draw_random,  draw_view,   draw_view,   draw_joined,
-                                                 draw_reduction, draw_network, draw_state };
+                                                 draw_reduction, draw_network, draw_image,  draw_image,  draw_state };
     draw d = { .b = b, .random = seed * 977 + 1, .floating = floating };
     bench_reset(b);
     b->seed = seed;
