@@ -51,8 +51,8 @@ static bool check_operands(op_shapes *s, int32_t *axes)
     if (s->operands[1]->rank != first->rank)
         return op_refuse(s, "%s and %s have different numbers of axes", op_shape_text(first).text,
                          op_shape_text(s->operands[1]).text);
-    if (a->groups < 1)
-        return op_refuse(s, "%lld groups, must be 1 at least", (long long)a->groups);
+    if (a->groups < 1 || a->groups > OP_IMAGE_MOST)
+        return op_refuse(s, "%lld groups, must be 1 to 2^30", (long long)a->groups);
     bool widens = a->result == LTH_F32 && (first->dtype == LTH_BF16 || first->dtype == LTH_F16);
     if (a->result != LTH_DTYPE_NONE && a->result != first->dtype && !widens)
         return op_refuse(s, "operands of %s have no convolution of %s", lth_dtype_name(first->dtype), lth_dtype_name(a->result));
@@ -103,7 +103,7 @@ static bool shape_conv(op_shapes *s)
     int32_t axes;
     if (!check_operands(s, &axes))
         return false;
-    if (x->dim[1] != w->dim[1] * a->groups)
+    if (x->dim[1] % a->groups != 0 || x->dim[1] / a->groups != w->dim[1])
         return op_refuse(s, "x %s has %lld channels, but the weight %s wants %lld in each of %lld groups", op_shape_text(x).text,
                          (long long)x->dim[1], op_shape_text(w).text, (long long)w->dim[1], (long long)a->groups);
     for (int32_t i = 0; i < axes; i++) {
