@@ -27,9 +27,9 @@ bool op_windows(op_shapes *s, const op_window *w, int32_t axis, int64_t in, bool
             "spatial axis %d has kernel %lld, stride %lld, dilation %lld (at least 1 each) and padding %lld and %lld "
             "(at least 0)",
             axis, (long long)w->kernel, (long long)w->stride, (long long)w->dilation, (long long)w->low, (long long)w->high);
-    if (w->kernel > OP_IMAGE_MOST || w->stride > OP_IMAGE_MOST || w->dilation > OP_IMAGE_MOST || w->low > OP_IMAGE_MOST ||
-        w->high > OP_IMAGE_MOST || in > OP_IMAGE_MOST)
-        return op_refuse(s, "spatial axis %d has a kernel, padding or length above 2^30", axis);
+    if (w->kernel > OP_IMAGE_MOST || w->stride > OP_IMAGE_MOST || in > OP_IMAGE_MOST || w->dilation > OP_IMAGE_APART ||
+        w->low > OP_IMAGE_APART || w->high > OP_IMAGE_APART)
+        return op_refuse(s, "spatial axis %d has a kernel, stride or length above 2^30, or padding or dilation above 2^24", axis);
     int64_t reach = w->dilation * (w->kernel - 1) + 1, room = in + w->low + w->high - reach;
     int64_t last = ceil ? room + w->stride - 1 : room;
     if (last < 0)

@@ -5,7 +5,12 @@
 
 #include "engine/ops.h"
 
-enum { OP_IMAGE_LEAD = 2 /* N and C */, OP_IMAGE_AXES = 3, OP_IMAGE_MOST = 1 << 30 /* of what counts elements of one axis */ };
+enum {
+    OP_IMAGE_LEAD = 2, /* N and C */
+    OP_IMAGE_AXES = 3,
+    OP_IMAGE_MOST = 1 << 30, /* of what counts elements of one axis */
+    OP_IMAGE_APART = 1 << 24 /* of padding and dilation: rules look at each window that begins in the padding */
+};
 
 /* A window along one axis. */
 typedef struct op_window {

@@ -33,17 +33,26 @@ static void settle(lth_attr_pool *a, int32_t axes, bool sized)
     }
 }
 
-/* Every window has an element of x: those that begin before it, and the last. */
+/* The first element that a window beginning at `start` sees, of those not before x. */
+static int64_t first_seen(const op_window *w, int64_t start)
+{
+    return start < 0 ? start + (-start + w->dilation - 1) / w->dilation * w->dilation : start;
+}
+
+/* Every window has an element of x: the first reaches it, the last begins in it, and none steps over it. */
 static bool windows_see_x(op_shapes *s, const op_window *w, int32_t axis, int64_t in, int64_t out)
 {
-    for (int64_t o = 0; o < out; o = o + 1 < out && o * w->stride >= w->low ? out - 1 : o + 1) {
-        int64_t start = o * w->stride - w->low, skipped = start < 0 ? (-start + w->dilation - 1) / w->dilation : 0;
-        if (skipped >= w->kernel || start + skipped * w->dilation >= in)
-            return op_refuse(
-                s, "window %lld along spatial axis %d would lie in the padding alone (%lld and %lld around %lld elements)",
-                (long long)o, axis, (long long)w->low, (long long)w->high, (long long)in);
-    }
-    return true;
+    int64_t before = (w->low + w->stride - 1) / w->stride, blind = -1; /* windows that begin before x */
+    if (first_seen(w, -w->low) + w->low >= w->kernel * w->dilation)
+        blind = 0;
+    else if ((out - 1) * w->stride - w->low >= in)
+        blind = out - 1;
+    for (int64_t o = 0; in < w->dilation && blind < 0 && o < before && o < out && o < w->dilation; o++)
+        if (first_seen(w, o * w->stride - w->low) >= in)
+            blind = o;
+    return blind < 0 ||
+           op_refuse(s, "window %lld along spatial axis %d would lie in the padding alone (%lld and %lld around %lld elements)",
+                     (long long)blind, axis, (long long)w->low, (long long)w->high, (long long)in);
 }
 
 static bool pooled(op_shapes *s, int32_t axis, int64_t in, bool see_x, int64_t *out)

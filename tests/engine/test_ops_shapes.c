@@ -301,6 +301,12 @@ Test(shapes, pools_and_resampling_say_what_does_not_fit)
 {
     refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 2, 2, 1, 0)),
             "max_pool: window 0 along spatial axis 0 would lie in the padding alone (2 and 2 around 4 elements)");
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 1, 1) }, POOL(2, 1, 2, 3, 0)),
+            "max_pool: window 0 along spatial axis 0 would lie in the padding alone (2 and 2 around 1 elements)");
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4) }, .attributes.pool = { { 1 }, { 1 }, { 0 }, { 2 }, { 1 }, { 0 }, 0, 0 }),
+            "max_pool: window 5 along spatial axis 0 would lie in the padding alone (0 and 2 around 4 elements)");
+    refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 1, 1 << 25, 1, 0)),
+            "max_pool: spatial axis 0 has a kernel, stride or length above 2^30, or padding or dilation above 2^24");
     refuses(CALL(LTH_OP_AVG_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 1, 2, 1, LTH_POOL_EXCLUDE_PADDING)),
             "avg_pool: window 0 along spatial axis 0 would lie in the padding alone (2 and 2 around 4 elements)");
     refuses(CALL(LTH_OP_MAX_POOL, 1, { F32(1, 1, 4, 4) }, POOL(2, 2, 0, 1, LTH_POOL_EXCLUDE_PADDING)),
