@@ -151,6 +151,28 @@ static inline lth_tensor lth_max_unpool_(lth_tensor x, lth_tensor indices, const
  * added. */
 #define lth_max_unpool(x, indices, size) lth_max_unpool_((x), (indices), (size), LTH_HERE)
 
+static inline lth_tensor lth_lp_pool_(lth_tensor x, double p, const lth_pool_args *a, const char *file, uint32_t line)
+{
+    double count = 1;
+    lth_pool_args plain = *a;
+    if (!x.trace)
+        return x;
+    if (!(p > 0))
+        return lth_nn_fail_(x, file, line, "lp_pool: the power must be above 0");
+    for (int32_t i = 0; i < lth_spatial_axes_(x); i++)
+        count *= (double)lth_spatial_(a->kernel, a->kernel_of, i, 0);
+    lth_tensor sum = lth_mul(lth_pool_(LTH_OP_AVG_POOL,
+                                       p == 1   ? x
+                                       : p == 2 ? lth_square(x)
+                                                : lth_pow(x, p),
+                                       &plain, file, line),
+                             count);
+    return p == 1 ? sum : lth_pow(lth_maximum(sum, 0.0), 1 / p);
+}
+/* (sum of x^p)^(1 / p) over each window, as torch's LPPool: 0 where the sum is below 0. lth_lp_pool(x, 2, 3); options follow, as
+ * lth_avg_pool's. */
+#define lth_lp_pool(x, p, ...) lth_lp_pool_((x), (p), LTH_REF(lth_pool_args, .kernel = __VA_ARGS__), LTH_HERE)
+
 #pragma pop_macro("LTH_HERE")
 LTH_END_C
 #endif

@@ -80,6 +80,8 @@ def pools():
         function("avg_pool", "1d, ceil mode, padding does not count", draw(1, 2, 6), kernel_size=2, stride=3, padding=1, ceil_mode=True,
                  count_include_pad=False),
         function("avg_pool", "3d", draw(1, 1, 2, 4, 3), kernel_size=2),
+        function("lp_pool", "2", draw(1, 1, 4, 4, low=0.1), norm_type=2, kernel_size=[2, 3], stride=1),
+        function("lp_pool", "3", draw(1, 2, 5, low=0.1), norm_type=3, kernel_size=2),
         function("adaptive_avg_pool", "to less", draw(1, 2, 5, 4), output_size=[3, 2]),
         function("adaptive_avg_pool", "to more", draw(1, 1, 3), output_size=5),
         function("adaptive_max_pool", "to less", distinct(1, 2, 5, 4), output_size=[2, 3]),

@@ -36,7 +36,7 @@ lth_tensor images(net *n, lth_tensor x)
     x = lth_max_pool(lth_conv_apply(&n->conv, x), 3, .stride = 2, .padding = 1, .indices = &where, .ceil_mode = 1);
     x = lth_conv_apply(&n->up, lth_avg_pool(lth_max_unpool(x, where, LTH_SHAPE(9, 9)), 2, .exclude_padding = 1));
     x = lth_conv(lth_pad_spatial(x, LTH_PAD_CIRCULAR, .padding = 1), x, .dilation = 2, .same = 1);
-    x = lth_resize(lth_adaptive_avg_pool(lth_conv_transpose(x, x), LTH_SHAPE(1)), LTH_SHAPE(8, 8), LTH_RESIZE_LINEAR);
+    x = lth_resize(lth_adaptive_avg_pool(lth_lp_pool(lth_conv_transpose(x, x), 2, 3, .stride = 2), LTH_SHAPE(1)), LTH_SHAPE(8, 8), LTH_RESIZE_LINEAR);
     return lth_fold(lth_unfold(lth_pixel_unshuffle(lth_pixel_shuffle(lth_upsample(x, 2, LTH_RESIZE_NEAREST), 2), 2), 3, .padding = 1), LTH_SHAPE(8, 8), 3);
 }
 

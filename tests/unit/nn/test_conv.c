@@ -97,6 +97,12 @@ static void run_avg_pool(module_trial *t, lth_tensor *outputs)
     outputs[0] = lth_pool_(LTH_OP_AVG_POOL, module_input(t, "input"), &a, LTH_HERE);
 }
 
+static void run_lp_pool(module_trial *t, lth_tensor *outputs)
+{
+    lth_pool_args a = pool_args(t);
+    outputs[0] = lth_lp_pool_(module_input(t, "input"), module_option(t, "norm_type", 0), &a, LTH_HERE);
+}
+
 static void run_adaptive_avg_pool(module_trial *t, lth_tensor *outputs)
 {
     lth_shape size = size_of(t, "output_size");
@@ -168,6 +174,7 @@ Test(nn_conv, layers_and_functions_have_the_values_and_gradients_of_torch)
         { "ConvTranspose3d", make_conv_transpose3d, run_conv },
         { "max_pool", make_nothing, run_max_pool },
         { "avg_pool", make_nothing, run_avg_pool },
+        { "lp_pool", make_nothing, run_lp_pool },
         { "adaptive_avg_pool", make_nothing, run_adaptive_avg_pool },
         { "adaptive_max_pool", make_nothing, run_adaptive_max_pool },
         { "interpolate", make_nothing, run_interpolate },
