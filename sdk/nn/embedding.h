@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lthost/nn/embedding.h: a row of a table for each index, as torch.nn.Embedding. [main] */
+ * lthost/nn/embedding.h: a row of a table for each index, as torch.nn.Embedding, and one for a bag of
+ * indices. There is no max_norm (rows shrunk in place when they are read): weight decay serves that end. [main] */
 #ifndef LTHOST_NN_EMBEDDING_H
 #define LTHOST_NN_EMBEDDING_H
 
@@ -60,11 +61,48 @@ static inline lth_tensor lth_embedding_apply_(const lth_embedding *e, lth_tensor
     return lth_where(is_padding, lth_stop_gradient(rows), rows);
 }
 
+typedef uint32_t lth_bag;
+enum { LTH_BAG_MEAN = 0, LTH_BAG_SUM = 1, LTH_BAG_MAX = 2 };
+
+typedef struct lth_bag_args {
+    lth_tensor index LTH_ZERO;
+    lth_bag mode LTH_ZERO;     /* default mean, as torch's */
+    uint32_t reserved LTH_ZERO;
+    lth_tensor weight LTH_ZERO; /* (B, L): a factor of each row, of sums alone */
+} lth_bag_args;
+
+/* index (B, L), i32 or i64, a bag a row -> (B, dim): the mean, sum or maximum of the rows of each bag, as torch.nn.EmbeddingBag.
+ * An embedding with a padding row leaves it out, so that bags of uneven length are padded with it; a bag of nothing else is 0. */
+static inline lth_tensor lth_embedding_bag_apply_(const lth_embedding *e, const lth_bag_args *a, const char *file, uint32_t line)
+{
+    lth_tensor index = a->index;
+    if (!index.trace)
+        return index;
+    if (lth_rank(index) != 2 || a->mode > LTH_BAG_MAX || lth_dim(index, 1) < 1)
+        return lth_nn_fail_(index, file, line, "lth_embedding_bag_apply takes (B, L), L at least 1, and a mode LTH_BAG_*; got %s (bags one "
+                            "after the other with offsets are not taken: pad them)", lth_shape_text_(index).at);
+    if (a->weight.trace && (a->mode != LTH_BAG_SUM || !lth_nn_match_("lth_embedding_bag_apply", index, a->weight, file, line)))
+        return lth_nn_fail_(index, file, line, "lth_embedding_bag_apply: weights are for sums");
+    lth_tensor rows = lth_embedding_apply_(e, index, file, line); /* (B, L, dim) */
+    lth_tensor real = e->padding ? lth_ne(index, (double)(e->padding - 1)) : lth_eq(index, index);
+    real = lth_reshape(real, lth_dim(index, 0), lth_dim(index, 1), 1);
+    if (a->mode == LTH_BAG_MAX) {
+        lth_tensor best = lth_max_axis(lth_where(real, rows, -INFINITY), 1, 0);
+        return e->padding ? lth_where(lth_eq(best, -INFINITY), 0, best) : best;
+    }
+    lth_tensor kept = lth_cast(real, lth_dtype_of(rows));
+    lth_tensor share = a->weight.trace ? lth_mul(kept, lth_reshape(a->weight, lth_dim(index, 0), lth_dim(index, 1), 1)) : kept;
+    lth_tensor sum = lth_sum_axis(lth_mul(rows, share), 1, 0);
+    return a->mode == LTH_BAG_SUM ? sum : lth_div(sum, lth_maximum(lth_sum_axis(kept, 1, 0), 1.0));
+}
+
 #pragma pop_macro("LTH_HERE")
 /* m->wte = lth_embedding_new(s, "wte", vocabulary, dim); options follow: .weight, .padding = 1, .padding_idx = 0 */
 #define lth_embedding_new(s, name, count, ...)                                                                           \
     lth_embedding_new_((s), (name), (count), LTH_REF(lth_embedding_args, .dim = __VA_ARGS__), LTH_HERE)
 #define lth_embedding_apply(e, index) lth_embedding_apply_((e), (index), LTH_HERE)
+/* lth_embedding_bag_apply(&m->wte, index); options follow: .mode = LTH_BAG_SUM, .weight */
+#define lth_embedding_bag_apply(e, ...) lth_embedding_bag_apply_((e), LTH_REF(lth_bag_args, .index = __VA_ARGS__), LTH_HERE)
 
 LTH_END_C
 #endif

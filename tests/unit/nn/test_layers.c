@@ -219,6 +219,37 @@ Test(nn_layers, an_embedding_gives_rows_and_its_padding_row_no_gradient)
     lab_close(&l);
 }
 
+/* As torch.nn.functional.embedding_bag(index, table, mode=..., padding_idx=0). */
+Test(nn_layers, an_embedding_of_a_bag_leaves_its_padding_out)
+{
+    static const struct { lth_bag mode; bool weighted; double rows[6], gradients[6]; } modes[] = {
+        { LTH_BAG_MEAN, false, { 15, 16, 0, 0, 40.0 / 3, 43.0 / 3 }, { 0, 0, 7.0 / 6, 7.0 / 6, 5.0 / 6, 5.0 / 6 } },
+        { LTH_BAG_SUM, false, { 30, 32, 0, 0, 40, 43 }, { 0, 0, 3, 3, 2, 2 } },
+        { LTH_BAG_SUM, true, { 70, 75, 0, 0, 15, 16.5 }, { 0, 0, 4.5, 4.5, 2, 2 } },
+        { LTH_BAG_MAX, false, { 20, 21, 0, 0, 20, 21 }, { 0, 0, 0, 0, 2, 2 } },
+    };
+    lab l;
+    small n;
+    lab_open(&l, LTH_F64, make_small, &n);
+    lab_field_text(&l, "i", "[[2, 0, 1], [0, 0, 0], [1, 1, 2]]");
+    lab_field_text(&l, "w", "[[2.0, 5.0, 3.0], [1.0, 1.0, 1.0], [1.0, 0.5, 0.0]]");
+    for (size_t m = 0; m < sizeof modes / sizeof *modes; m++) {
+        lab_begin(&l, true);
+        lth_tensor weight = modes[m].weighted ? lab_input(&l, "w") : lth_none(), gradient;
+        lth_tensor y = lth_embedding_bag_apply(&n.embedding, lab_input(&l, "i"), .mode = modes[m].mode, .weight = weight);
+        lth_tensor table = lth_parameter_value(y, n.embedding.weight);
+        lth_grad(lth_sum(y), &table, 1, &gradient);
+        engine_output(l.g, y, LTH_HERE);
+        engine_output(l.g, gradient, LTH_HERE);
+        lab_end(&l);
+        for (int k = 0; k < 6; k++) {
+            cr_expect_float_eq(lab_value(&l, 0, k), modes[m].rows[k], 1e-14, "mode %zu: element %d is %g", m, k, lab_value(&l, 0, k));
+            cr_expect_float_eq(lab_value(&l, 1, k), modes[m].gradients[k], 1e-14, "mode %zu: gradient %d is %g", m, k, lab_value(&l, 1, k));
+        }
+    }
+    lab_close(&l);
+}
+
 /* ---- Values made in a step ---- */
 
 Test(nn_values, a_shape_without_a_type_takes_that_of_the_tensor_near_by_or_of_the_run)
