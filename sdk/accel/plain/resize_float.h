@@ -22,17 +22,17 @@ static NAME(rows) NAME(rows_of)(const plain_resize *p, int64_t a, int64_t b)
     return r;
 }
 
+/* Where a part is 0 the right neighbour is not looked at: it may be infinite. */
 static void NAME(resize_row)(const NAME(rows) * r, const plain_tap *taps, const T *x, T *y, int64_t count)
 {
     for (int64_t c = 0; c < count; c++) {
-        double sum = 0;
+        double left = 0, right = 0, part = taps[c].part;
         for (int i = 0; i < r->count; i++) {
             const T *row = x + r->at[i];
-            sum += r->weight[i] * (1 - taps[c].part) * (double)row[taps[c].left];
-            if (taps[c].part != 0)
-                sum += r->weight[i] * taps[c].part * (double)row[taps[c].right];
+            left += r->weight[i] * (double)row[taps[c].left];
+            right += r->weight[i] * (double)row[taps[c].right];
         }
-        y[c] = (T)sum;
+        y[c] = (T)(part == 0 ? left : (1 - part) * left + part * right);
     }
 }
 
@@ -44,12 +44,15 @@ static void NAME(nearest_row)(const plain_tap *taps, const T *row, T *y, int64_t
 
 static void NAME(spread_row)(const NAME(rows) * r, const plain_tap *taps, const T *d, T *x, int64_t count)
 {
-    for (int i = 0; i < r->count; i++)
+    for (int i = 0; i < r->count; i++) {
+        T *row = x + r->at[i];
         for (int64_t c = 0; c < count; c++) {
-            T *row = x + r->at[i];
-            row[taps[c].left] += (T)(r->weight[i] * (1 - taps[c].part) * (double)d[c]);
-            row[taps[c].right] += (T)(r->weight[i] * taps[c].part * (double)d[c]);
+            double all = r->weight[i] * (double)d[c], part = taps[c].part;
+            row[taps[c].left] += (T)((1 - part) * all);
+            if (part != 0)
+                row[taps[c].right] += (T)(part * all);
         }
+    }
 }
 
 void NAME(plain_resize)(const plain_resize *p, const T *x, T *y, int64_t planes)
@@ -85,8 +88,8 @@ void NAME(plain_resize_grad)(const plain_resize *p, const T *d, T *x, int64_t pl
                 NAME(rows) r = NAME(rows_of)(p, a, b);
                 for (int64_t n = 0; n < planes; n++)
                     NAME(spread_row)
-                    (&r, taps, d + n * plain_volume(p->out) + (a * p->out[1] + b) * p->out[2] + first,
-                     x + n * plain_volume(p->in), count);
+                (&r, taps, d + n * plain_volume(p->out) + (a * p->out[1] + b) * p->out[2] + first, x + n * plain_volume(p->in),
+                 count);
             }
     }
 }
