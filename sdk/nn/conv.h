@@ -67,6 +67,9 @@ static inline const char *lth_conv_layer_fault_(const lth_conv_layer *l, const l
     for (int32_t i = 0; i < l->axes; i++)
         if (lth_spatial_(a->kernel, a->kernel_of, i, 0) < 1)
             return "a convolution: the kernel must be 1 at least in each axis";
+    for (int32_t i = l->axes; i < LTH_SPATIAL; i++)
+        if (a->kernel_of[i] || a->stride_of[i] || a->padding_of[i] || a->dilation_of[i] || a->output_padding_of[i])
+            return "a convolution: an option's list names more axes than it has";
     if (l->transposed && (a->padding_mode != LTH_PAD_ZEROS || a->same > 0))
         return "a transposed convolution: .padding_mode is zeros alone, and there is no .same";
     if (a->padding_mode > LTH_PAD_CIRCULAR)

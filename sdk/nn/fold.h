@@ -75,10 +75,13 @@ static inline bool lth_window_call_(lth_tensor x, int32_t axes, int64_t C, const
     bool kernels = axes > 0;
     for (int32_t i = 0; i < axes; i++)
         kernels &= kernel[i] > 0;
+    for (int32_t i = axes; i < LTH_SPATIAL; i++)
+        kernels &= !a->kernel_of[i] && !a->stride_of[i] && !a->padding_of[i] && !a->end_padding_of[i] && !a->dilation_of[i];
     if (kernels && C > 0 && !a->indices && a->ceil_mode <= 0 && a->exclude_padding <= 0)
         return true;
     lth_nn_fail_(x, file, line,
-                 "fold and unfold want (N, C) with spatial axes, a kernel of 1 at least, and none of a pool's other options; "
+                 "fold and unfold want (N, C) with spatial axes, a kernel of 1 at least, lists no longer than the axes, and none "
+                 "of a pool's other options; "
                  "got %s",
                  lth_shape_text_(x).at);
     return false;

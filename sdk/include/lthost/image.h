@@ -39,6 +39,21 @@ static inline int32_t lth_spatial_axes_(lth_tensor x)
     return axes >= 1 && axes <= LTH_SPATIAL ? axes : 0;
 }
 
+/* Whether no list names an axis that x lacks. */
+static inline bool lth_lists_fit_(lth_tensor x, const int64_t *const *lists, uint32_t count, const char *file, uint32_t line)
+{
+    char text[120];
+    int32_t axes = lth_spatial_axes_(x);
+    for (uint32_t l = 0; l < count; l++)
+        for (int32_t i = axes; axes > 0 && i < LTH_SPATIAL; i++)
+            if (lists[l][i]) {
+                snprintf(text, sizeof text, "an option's list names more axes than the %d spatial ones of x", (int)axes);
+                x.trace->api->fail(x.trace, file, line, text);
+                return false;
+            }
+    return true;
+}
+
 /* ---- Convolution ---- */
 
 typedef struct lth_conv_args {
@@ -62,6 +77,9 @@ typedef struct lth_conv_args {
 static inline bool lth_conv_attributes_(lth_tensor x, const lth_conv_args *a, lth_attr_conv *to, const char *file, uint32_t line)
 {
     const lth_shape *w = lth_shape_of(a->weight);
+    const int64_t *const lists[] = { a->stride_of, a->padding_of, a->end_padding_of, a->dilation_of, a->output_padding_of };
+    if (!lth_lists_fit_(x, lists, 5, file, line))
+        return false;
     to->groups = a->groups ? a->groups : 1;
     for (int32_t i = 0; i < lth_spatial_axes_(x); i++) {
         to->stride[i] = lth_spatial_(a->stride, a->stride_of, i, 1);
@@ -184,6 +202,9 @@ static inline lth_tensor lth_pool_(uint32_t op, lth_tensor x, const lth_pool_arg
         return x.trace->api->fail(x.trace, file, line,
                                   a->indices ? "avg_pool: .indices is lth_max_pool's"
                                              : "max_pool: .exclude_padding is lth_avg_pool's");
+    const int64_t *const lists[] = { a->kernel_of, a->stride_of, a->padding_of, a->end_padding_of, a->dilation_of };
+    if (!lth_lists_fit_(x, lists, 5, file, line))
+        return lth_none();
     for (int32_t i = 0; i < lth_spatial_axes_(x); i++) {
         at.kernel[i] = lth_spatial_(a->kernel, a->kernel_of, i, 0);
         at.stride[i] = lth_spatial_(a->stride, a->stride_of, i, at.kernel[i]);
@@ -332,6 +353,9 @@ static inline lth_tensor lth_pad_spatial_(lth_tensor x, const lth_padding_args *
         return x.trace->api->fail(x.trace, file, line, "pad: x is (N, C) with 1 to 3 spatial axes after them");
     if (a->mode > LTH_PAD_CIRCULAR)
         return x.trace->api->fail(x.trace, file, line, "pad: the mode is one of LTH_PAD_ZEROS, _REFLECT, _REPLICATE, _CIRCULAR");
+    const int64_t *const lists[] = { a->padding_of, a->end_padding_of };
+    if (!lth_lists_fit_(x, lists, 2, file, line))
+        return lth_none();
     for (int32_t i = 0; i < lth_spatial_axes_(x); i++) {
         at.low[2 + i] = lth_spatial_(a->padding, a->padding_of, i, 0);
         at.high[2 + i] = lth_end_padding_(at.low[2 + i], a->end_padding_of, i);

@@ -263,6 +263,43 @@ Test(nn_conv, parameters_begin_as_torch_s_do)
 
 /* ---- What torch does not say ---- */
 
+/* What is wrong in turn; the engine says so where the model is configured. */
+static lth_status make_wrong(void *self, lth_setup *s)
+{
+    switch (*(int *)self) {
+    case 0:
+        lth_conv1d_new(s, "m", 2, 3, 0, .kernel_of = { 3, 5 });
+        break;
+    case 1:
+        lth_conv2d_new(s, "m", 4, 3, 3, .groups = 2);
+        break;
+    case 2:
+        lth_conv2d_new(s, "m", 4, 3, 0);
+        break;
+    default:
+        lth_conv_transpose2d_new(s, "m", 4, 3, 2, .padding_mode = LTH_PAD_REFLECT);
+        break;
+    }
+    return lth_setup_status(s);
+}
+
+Test(nn_conv, layers_that_cannot_be_are_refused_where_they_are_made)
+{
+    static const char *const messages[] = { "an option's list names more axes than it has", "multiples of the number of groups",
+                                            "the kernel must be 1 at least in each axis", ".padding_mode is zeros alone" };
+    for (int i = 0; i < 4; i++) {
+        bench b;
+        error e = { 0 };
+        bench_open(&b, "reference");
+        engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F64 };
+        engine *g = engine_new(&options, &e);
+        cr_assert_neq(engine_configure(g, NULL, 0, make_wrong, &i, &e), LTH_OK, "%s", messages[i]);
+        cr_assert(strstr(e.text, messages[i]) && strstr(e.text, "test_conv.c:"), "'%s'", e.text);
+        engine_free(g);
+        bench_close(&b);
+    }
+}
+
 static lth_status make_small(void *self, lth_setup *s)
 {
     lth_conv_layer *l = self;
@@ -304,6 +341,9 @@ Test(nn_conv, what_does_not_fit_is_refused_at_the_author_s_line)
     REFUSES(lth_conv_transpose(x, x, .output_padding = 1),
             "conv_transpose: .output_padding must be less than the stride or the dilation");
     REFUSES(lth_conv(x, x, .stride = -1), "stride -1");
+    REFUSES(lth_conv(x, x, .stride_of = { 1, 1, 2 }), "an option's list names more axes than the 2 spatial ones of x");
+    REFUSES(lth_avg_pool(x, 2, .stride_of = { 1, 1, 2 }), "an option's list names more axes than the 2 spatial ones of x");
+    REFUSES(lth_pad_spatial(x, LTH_PAD_ZEROS, .padding_of = { 1, 1, 2 }), "an option's list names more axes than");
     REFUSES(lth_avg_pool(x, 2, .indices = &where), "avg_pool: .indices is lth_max_pool's");
     REFUSES(lth_max_pool(x, 2, .exclude_padding = 1), "max_pool: .exclude_padding is lth_avg_pool's");
     REFUSES(lth_max_pool(x, 3), "spatial axis 0 has 2 elements, 2 with padding, but a kernel reaches over 3");
