@@ -19,6 +19,8 @@ typedef struct lth_ctc_args {
 
 /* As good as -infinity, but 0 times it is 0, so that a way that cannot be taken makes no NaN in the gradient. */
 #define LTH_CTC_NEVER_ (-1e30)
+/* Steps are taken out of blocks: the gradient of each is a sum over its block, not over all T. */
+enum { LTH_CTC_BLOCK_ = 32 };
 
 /* What the recursion is about: L = 2 S + 1 states, a blank before, between and after the labels. */
 typedef struct lth_ctc_lattice {
@@ -30,7 +32,7 @@ typedef struct lth_ctc_lattice {
 /* (N, L) with its columns moved right by `by`; `fill` comes in. */
 static inline lth_tensor lth_ctc_shift_(lth_tensor x, int64_t by, lth_tensor fill, const char *file, uint32_t line)
 {
-    const lth_tensor parts[2] = { lth_expand(lth_cast(fill, lth_dtype_of(x)), lth_dim(x, 0), by), lth_slice(x, 1, 0, lth_dim(x, 1) - by) };
+    const lth_tensor parts[2] = { lth_expand(fill, lth_dim(x, 0), by), lth_slice(x, 1, 0, lth_dim(x, 1) - by) };
     return lth_concat(parts, 2, 1);
 }
 
@@ -69,17 +71,24 @@ static inline lth_tensor lth_ctc_forward_(const lth_ctc_lattice *l, lth_tensor i
                                           const char *file, uint32_t line)
 {
     const int64_t N = l->N, L = l->L;
-    lth_tensor first = lth_reshape(lth_slice(l->emission, 0, 0, 1), N, L), never = lth_reshape(lth_scalar(first, LTH_CTC_NEVER_), 1, 1);
+    lth_tensor first = lth_reshape(lth_slice(l->emission, 0, 0, 1), N, L);
+    lth_tensor never = lth_reshape(lth_operand_resolve_(lth_operand_number_(LTH_CTC_NEVER_), first, file, line), 1, 1);
     lth_shape s = { LTH_I64, 2, { N, L } };
     lth_tensor alpha = lth_where(lth_lt(lth_iota(first, &s, 1), 2.0), first, LTH_CTC_NEVER_); /* (N, L) */
+    lth_tensor block = l->emission;
     for (int64_t t = 1; t < l->T; t++) {
+        if (t == 1 || t % LTH_CTC_BLOCK_ == 0) {
+            int64_t end = t - t % LTH_CTC_BLOCK_ + LTH_CTC_BLOCK_;
+            block = lth_slice(l->emission, 0, t - t % LTH_CTC_BLOCK_, end < l->T ? end : l->T);
+        }
         lth_tensor ways[3] = { alpha, alpha, alpha };
         uint32_t count = 1;
         if (L > 1)
             ways[count++] = lth_ctc_shift_(alpha, 1, never, file, line);
         if (L > 2)
             ways[count++] = lth_where(l->skip, lth_ctc_shift_(alpha, 2, never, file, line), LTH_CTC_NEVER_);
-        lth_tensor next = lth_add(lth_ctc_sum_(ways, count, file, line), lth_reshape(lth_slice(l->emission, 0, t, t + 1), N, L));
+        lth_tensor now = lth_slice(block, 0, t % LTH_CTC_BLOCK_, t % LTH_CTC_BLOCK_ + 1);
+        lth_tensor next = lth_add(lth_ctc_sum_(ways, count, file, line), lth_reshape(now, N, L));
         alpha = lth_where(lth_gt(lth_reshape(input_lengths, N, 1), (double)t), next, alpha);
     }
     lth_tensor last = lth_reshape(lth_mul(target_lengths, 2.0), N, 1); /* the last blank; the label before it, if there is one */

@@ -261,6 +261,7 @@ def ctc():
     whole = {"input": x, "target": [[1, 2, 3], [2, 2, -1], [3, 9, 9]], "input_lengths": [6, 5, 4], "target_lengths": [3, 2, 1]}
     empty = whole | {"target_lengths": [0, 2, 1]}
     impossible = whole | {"target": [[1, 1, 1], [2, 1, 2], [3, 3, 1]], "input_lengths": [4, 6, 5], "target_lengths": [3, 3, 2]}
+    long = np.random.default_rng(40).uniform(-2, 2, (67, 2, 3)).round(2).tolist()
     peaked = [[[0.0, 400.0, 0.0, 0.0]], [[0.0, 0.0, -400.0, 0.0]], [[400.0, 0.0, 0.0, 0.0]]]
     return [
         *(case(f"ctc_loss {reduction}", "ctc_loss", whole, reduction=reduction) for reduction in ("mean", "sum", "none")),
@@ -270,6 +271,8 @@ def ctc():
         case("ctc_loss impossible, zero_infinity, mean", "ctc_loss", impossible, zero_infinity=True),
         case("ctc_loss as long as it can be", "ctc_loss", impossible | {"input_lengths": [5, 6, 5]}, reduction="none"),
         case("ctc_loss large logits", "ctc_loss", {"input": peaked, "target": [[1, 2]], "input_lengths": [3], "target_lengths": [2]}),
+        case("ctc_loss of many steps", "ctc_loss", {"input": long, "target": [[1, 2, 2, 1], [2, 1, 1, 1]], "input_lengths": [67, 64],
+             "target_lengths": [4, 2]}),
         case("ctc_loss one step", "ctc_loss", {"input": x[:1], "target": [[1], [2], [3]], "input_lengths": [1, 1, 1],
              "target_lengths": [1, 1, 0]}, reduction="none"),
     ]
