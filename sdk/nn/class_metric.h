@@ -67,7 +67,7 @@ typedef struct lth_answers {
 static inline lth_class_metric lth_class_metric_new_(lth_setup *s, const char *name, const char *type, lth_class_measure measure,
                                                      const lth_class_metric_args *a, const char *file, uint32_t line)
 {
-    lth_class_metric m = { { { 0, 0 }, 0, 0 }, *a, measure, 0 };
+    lth_class_metric m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a, measure, 0 };
     m.as.threshold = a->threshold != 0 ? a->threshold : 0.5;
     m.as.beta = a->beta != 0 ? a->beta : 1;
     m.as.top_k = a->top_k != 0 ? a->top_k : 1;

@@ -24,7 +24,7 @@ typedef struct lth_confusion_matrix {
 static inline lth_confusion_matrix lth_confusion_matrix_new_(lth_setup *s, const char *name, const lth_class_metric_args *a,
                                                              const char *file, uint32_t line)
 {
-    lth_confusion_matrix m = { { { 0, 0 }, 0, 0 }, *a };
+    lth_confusion_matrix m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a };
     m.as.threshold = a->threshold != 0 ? a->threshold : 0.5;
     if (a->classes < 1 || a->multilabel || a->top_k > 1 || a->average || a->beta != 0)
         lth_metric_refuse_(s, file, line, "confusion matrix '%s': it takes 1 class (yes or no) or more, and none of .average, .multilabel, "

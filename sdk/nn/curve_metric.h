@@ -35,7 +35,7 @@ typedef struct lth_curve_metric {
 static inline lth_curve_metric lth_curve_metric_new_(lth_setup *s, const char *name, bool precision, const lth_curve_metric_args *a,
                                                      const char *file, uint32_t line)
 {
-    lth_curve_metric m = { { { 0, 0 }, 0, 0 }, *a, precision, 0 };
+    lth_curve_metric m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a, precision, 0 };
     m.as.thresholds = a->thresholds ? a->thresholds : 200;
     if (a->classes < 1 || m.as.thresholds < 2 || m.as.thresholds > 1 << 20 || a->average > LTH_AVERAGE_NONE)
         lth_metric_refuse_(s, file, line, "metric '%s': classes (%lld) must be at least 1, thresholds (%lld) at least 2, average (%u) one of "

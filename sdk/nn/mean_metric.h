@@ -32,7 +32,7 @@ typedef struct lth_mean_metric_args {
 static inline lth_mean_metric lth_mean_metric_new_(lth_setup *s, const lth_mean_metric_args *a, const char *file, uint32_t line)
 {
     static const char *const types[] = { "MeanMetric", "SumMetric", "MinMetric", "MaxMetric" };
-    lth_mean_metric m = { { { 0, 0 }, 0, 0 }, a->reduce, 0 };
+    lth_mean_metric m = { { { 0, 0 }, 0, 0, false, { 0 } }, a->reduce, 0 };
     if (a->reduce > LTH_REDUCE_MAX) {
         lth_metric_refuse_(s, file, line, "metric '%s': reduce must be LTH_REDUCE_MEAN, SUM, MIN or MAX", a->name);
         return m;
@@ -55,7 +55,7 @@ static inline lth_tensor lth_mean_gather_(lth_mean_metric *m, lth_step *step, co
         lth_tensor best = m->reduce == LTH_REDUCE_MIN ? lth_min(x) : lth_max(x), before = lth_buffer_value(x, m->state.buffer);
         best = lth_expand(best, 2);
         lth_tensor both = m->reduce == LTH_REDUCE_MIN ? lth_minimum(before, best) : lth_maximum(before, best);
-        both = lth_where(lth_metric_first_(step, file, line), best, both);
+        both = lth_where(lth_metric_first_(&m->state, step, file, line), best, both);
         lth_assign(m->state.buffer, both);
         return both;
     }

@@ -11,7 +11,8 @@
  *
  * The buffer stands in checkpoints, so that a run resumed in the middle of an epoch goes on to the same bits. One metric
  * belongs to one loop: validation may run in the middle of a training epoch, so a metric that both update is refused.
- * Counts are i64, sums f64. In training, log with .on_step = -1, .on_epoch = 1. Update once a batch. [main] */
+ * Counts are i64, sums f64. In training, log with .on_step = -1, .on_epoch = 1. Update in every batch, once or more often: one
+ * left out in the first batch would go on from the epoch before. Several processes gather each for itself. [main] */
 #ifndef LTHOST_NN_METRIC_STATE_H
 #define LTHOST_NN_METRIC_STATE_H
 
@@ -27,13 +28,15 @@ LTH_BEGIN_C
 typedef struct lth_metric_state {
     lth_buffer buffer;
     uint32_t loop; /* 1 of training, 2 of evaluation; 0: not updated yet */
-    uint32_t reserved;
+    uint32_t step; /* the recording (a tensor's generation) that updated it last */
+    bool again;    /* not the first update of this step */
+    uint8_t pad[7];
 } lth_metric_state;
 
 static inline lth_metric_state lth_metric_state_new_(lth_setup *s, const char *name, const char *type, const lth_shape *shape,
                                                      const char *file, uint32_t line)
 {
-    lth_metric_state m = { { 0, 0 }, 0, 0 };
+    lth_metric_state m = { { 0, 0 }, 0, 0, false, { 0 } };
     s->api->module(s, name, type);
     lth_enter(s, name);
     m.buffer = lth_buffer_new(s, "state", shape, lth_init_constant(0));
@@ -68,19 +71,21 @@ static inline bool lth_metric_ready_(lth_metric_state *m, lth_step *step, lth_te
         return false;
     }
     m->loop = loop;
+    m->again = m->step == x.generation;
+    m->step = x.generation;
     return true;
 }
 
-/* Whether this is the first batch, as a value: no other plan is needed for it. */
-static inline lth_tensor lth_metric_first_(lth_step *step, const char *file, uint32_t line)
+/* Whether nothing was gathered in this epoch yet, as a value: no other plan is needed for the first batch. */
+static inline lth_tensor lth_metric_first_(const lth_metric_state *m, lth_step *step, const char *file, uint32_t line)
 {
-    return lth_eq(lth_step_scalar_(step, (double)lth_batch_idx(step), file, line), 0);
+    return lth_eq(lth_step_scalar_(step, m->again ? 1 : (double)lth_batch_idx(step), file, line), 0);
 }
 
 /* What was gathered before this batch; zeros in the first. */
 static inline lth_tensor lth_metric_before_(const lth_metric_state *m, lth_step *step, lth_tensor x, const char *file, uint32_t line)
 {
-    return lth_where(lth_metric_first_(step, file, line), 0, lth_buffer_value(x, m->buffer));
+    return lth_where(lth_metric_first_(m, step, file, line), 0, lth_buffer_value(x, m->buffer));
 }
 
 /* state := before + batch, which is of its shape and type; returned. */

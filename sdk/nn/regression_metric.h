@@ -53,7 +53,7 @@ static inline lth_regression_metric lth_regression_metric_new_(lth_setup *s, con
                                                                const lth_regression_metric_args *a, const char *file, uint32_t line)
 {
     const bool scored = measure == LTH_MEASURE_R2 || measure == LTH_MEASURE_EXPLAINED_VARIANCE;
-    lth_regression_metric m = { { { 0, 0 }, 0, 0 }, *a, measure, 0 };
+    lth_regression_metric m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a, measure, 0 };
     if (a->outputs < 1 || a->multioutput > LTH_MULTIOUTPUT_VARIANCE || (a->multioutput && !scored))
         lth_metric_refuse_(s, file, line, "metric '%s': outputs (%lld) must be at least 1, and .multioutput is for R2 and explained variance",
                            name, (long long)a->outputs);

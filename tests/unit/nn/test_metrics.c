@@ -303,6 +303,27 @@ Test(nn_metrics, need_one_plan_for_all_batches_of_a_shape)
     lab_close(&l);
 }
 
+Test(nn_metrics, gather_every_update_of_a_batch)
+{
+    lab l;
+    pair m;
+    open_pair(&l, &m, LTH_F32);
+    for (int64_t i = 0; i < 4; i++) { /* two epochs of two batches */
+        fake_step step = begin(&l, i % 2, LTH_STAGE_VALIDATE);
+        for (int k = 0; k < 3; k++) {
+            lth_tensor value = lth_step_scalar(&step.abi, (double)(k + 3 * (i % 2)));
+            engine_output(l.g, lth_mean_metric_update(&m.mean, &step.abi, value), LTH_HERE);
+            engine_output(l.g, lth_mean_metric_update(&m.greatest, &step.abi, lth_neg(value)), LTH_HERE);
+        }
+        lab_end(&l);
+        for (uint32_t k = 0; k < 3; k++) {
+            cr_expect_eq(lab_value(&l, 2 * k, 0), (double)(k + 3 * (i % 2)) / 2, "batch %d, update %u", (int)i, k);
+            cr_expect_eq(lab_value(&l, 2 * k + 1, 0), 0);
+        }
+    }
+    lab_close(&l);
+}
+
 Test(nn_metrics, a_vector_is_logged_as_its_elements)
 {
     lab l;
