@@ -129,7 +129,9 @@ static void fill_identity(const lth_init *init, const lth_shape *shape, void *ou
         middle = middle * shape->dim[i] + shape->dim[i] / 2;
         kernel *= shape->dim[i];
     }
-    int64_t row = shape->dim[0] ? count / shape->dim[0] : 0, group = shape->dim[0] / (int64_t)init->b;
+    if (count == 0)
+        return;
+    int64_t row = count / shape->dim[0], group = shape->dim[0] / (int64_t)init->b;
     for (int64_t i = 0; i < count; i++)
         put(out, shape->dtype, i, i % row == i / row % group * kernel + middle ? init->a : 0);
 }

@@ -30,11 +30,11 @@ bool op_windows(op_shapes *s, const op_window *w, int32_t axis, int64_t in, bool
     if (w->kernel > OP_IMAGE_MOST || w->stride > OP_IMAGE_MOST || in > OP_IMAGE_MOST || w->dilation > OP_IMAGE_APART ||
         w->low > OP_IMAGE_APART || w->high > OP_IMAGE_APART)
         return op_refuse(s, "spatial axis %d has a kernel, stride or length above 2^30, or padding or dilation above 2^24", axis);
-    int64_t reach = w->dilation * (w->kernel - 1) + 1, room = in + w->low + w->high - reach;
+    int64_t reach = w->dilation * (w->kernel - 1) + 1, padded = in + w->low + w->high, room = padded - reach;
     int64_t last = ceil ? room + w->stride - 1 : room;
     if (last < 0)
         return op_refuse(s, "spatial axis %d has %lld elements, %lld with padding, but a kernel reaches over %lld", axis,
-                         (long long)in, (long long)(in + w->low + w->high), (long long)reach);
+                         (long long)in, (long long)padded, (long long)reach);
     *out = last / w->stride + 1;
     if (ceil && *out > 1 && (*out - 1) * w->stride >= in + w->low) /* it would begin beyond x */
         --*out;

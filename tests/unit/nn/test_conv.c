@@ -324,7 +324,7 @@ Test(nn_conv, what_does_not_fit_is_refused_at_the_author_s_line)
 {
     lab l;
     lth_conv_layer layer, none = { .in = 0 };
-    lth_tensor where;
+    lth_tensor where = lth_none();
     lab_open(&l, LTH_F64, make_small, &layer);
     lab_field_text(&l, "x", "[[[[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]]]");
     lth_shape shape;
@@ -361,7 +361,7 @@ Test(nn_conv, a_max_unpool_puts_each_element_back_where_it_was_found)
     lab_open(&l, LTH_F64, NULL, NULL);
     lab_field_text(&l, "x", "[[[[1.0, 2.0, 0.5], [4.0, 3.0, 8.0]]]]");
     lab_begin(&l, true);
-    lth_tensor where, x = lab_input(&l, "x"), y = lth_max_pool(x, 2, .stride = 1, .indices = &where);
+    lth_tensor where = lth_none(), x = lab_input(&l, "x"), y = lth_max_pool(x, 2, .stride = 1, .indices = &where);
     engine_output(l.g, where, LTH_HERE);
     engine_output(l.g, lth_max_unpool(y, where, LTH_SHAPE(2, 3)), LTH_HERE);
     lab_end(&l);
