@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # allocations.sh LTHOST COUNT_LIBRARY PLUGINS SCRATCH TRACES: in the demo's run no step allocates once each plan is compiled: not
 # the host, no plugin, no loader thread, no logger. With a log row at every step and a learning-rate monitor besides. Nor does
-# one of the models whose run files are in TRACES.
+# one of the models whose run files are in TRACES, nor one that logs metrics.
 set -euo pipefail
 lthost=$1 count=$2 plugins=$3 scratch=$4 traces=$5
 rm -rf "$scratch"
@@ -35,6 +35,27 @@ for file in "$traces"/*.ini; do
     count_in "$file" "$name"
     count_in "$file" "$name-reference" trainer.accelerator=reference
 done
+
+# Metrics that gather, with validation inside the window. Checkpoints are no part of a step; the logger's thread would be
+# epochs behind a run as short as this, and is counted above.
+cat >scored.ini <<'END'
+[trainer]
+accelerator = cpu
+val_check_interval = 0.5
+[model]
+use = scored
+[data]
+use = scored_data
+batch_size = 5
+[optimizer]
+use = adamw
+[callback.checkpoint]
+enabled = false
+[logger.csv]
+enabled = false
+END
+count_in scored.ini scored
+count_in scored.ini scored-reference trainer.accelerator=reference
 
 # The count can see: in the first epoch plans are compiled inside the window.
 COUNT_FILE=$scratch/first LD_PRELOAD=$count "$lthost" run "$plugins/../demo.ini" --plugin-dir "$plugins" run.dir=runs run.name=first \
