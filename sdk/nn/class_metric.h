@@ -89,7 +89,7 @@ static inline bool lth_answers_of_(const char *name, const lth_class_metric_args
                                    const char *file, uint32_t line)
 {
     const bool one_of_many = a->classes > 1 && !a->multilabel;
-    if (!x.trace || !target.trace)
+    if (!x.trace || !target.trace || !lth_ignore_good_(name, x, a->ignore, a->ignore_index, file, line))
         return false;
     if (one_of_many ? !lth_class_shapes_(name, x, target, file, line) : !lth_nn_match_(name, x, target, file, line))
         return false;

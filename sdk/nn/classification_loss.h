@@ -63,6 +63,15 @@ static inline bool lth_class_shapes_(const char *name, lth_tensor x, lth_tensor 
     return good;
 }
 
+/* False, with the error recorded: .ignore_index says nothing without .ignore = 1, as 0 may be a class. */
+static inline bool lth_ignore_good_(const char *name, lth_tensor x, int32_t ignore, int64_t index, const char *file, uint32_t line)
+{
+    if (ignore || !index)
+        return true;
+    lth_nn_fail_(x, file, line, "%s: .ignore_index = %lld needs .ignore = 1 beside it", name, (long long)index);
+    return false;
+}
+
 static inline lth_class_rows lth_class_rows_(lth_tensor x, const lth_nll_args *a, const char *file, uint32_t line)
 {
     lth_class_rows r = { lth_class_rows_of_(x, file, line), lth_flatten(a->target, 0), lth_none(), lth_none() };
@@ -115,7 +124,8 @@ static inline lth_tensor lth_cross_entropy_(lth_tensor logits, const lth_cross_e
         return lth_nn_fail_(logits, file, line, "lth_cross_entropy: label_smoothing must be in [0, 1), not %g", smooth);
     if (lth_dtype_is_float(lth_dtype_of(a->target)))
         return lth_soft_cross_entropy_(logits, a, file, line);
-    if (!lth_class_shapes_("lth_cross_entropy", logits, a->target, file, line))
+    if (!lth_class_shapes_("lth_cross_entropy", logits, a->target, file, line) ||
+        !lth_ignore_good_("lth_cross_entropy", logits, a->ignore, a->ignore_index, file, line))
         return logits;
     const lth_nll_args as_nll = { a->target, a->weight, a->reduction, a->ignore, a->ignore_index };
     lth_class_rows r = lth_class_rows_(logits, &as_nll, file, line);
@@ -136,7 +146,8 @@ static inline lth_tensor lth_cross_entropy_(lth_tensor logits, const lth_cross_e
 /* Negative log likelihood: x holds log probabilities. */
 static inline lth_tensor lth_nll_loss_(lth_tensor x, const lth_nll_args *a, const char *file, uint32_t line)
 {
-    if (!lth_class_shapes_("lth_nll_loss", x, a->target, file, line))
+    if (!lth_class_shapes_("lth_nll_loss", x, a->target, file, line) ||
+        !lth_ignore_good_("lth_nll_loss", x, a->ignore, a->ignore_index, file, line))
         return x;
     lth_class_rows r = lth_class_rows_(x, a, file, line);
     lth_tensor loss = lth_neg(lth_reshape(lth_gather_along(r.x, lth_reshape(r.target, -1, 1), 1), -1)); /* (M) */

@@ -358,6 +358,10 @@ Test(nn_refusals, name_the_authors_line_and_both_shapes)
     expect_refusal(&l, __LINE__ - 1, "label_smoothing");
 
     lab_begin(&l, true);
+    lth_cross_entropy(lab_input(&l, "x"), lth_slice(lab_input(&l, "class"), 0, 0, 2), .ignore_index = -100);
+    expect_refusal(&l, __LINE__ - 1, ".ignore = 1");
+
+    lab_begin(&l, true);
     lth_pairwise_distance(lab_input(&l, "x"), lab_input(&l, "x"), .p = -2);
     expect_refusal(&l, __LINE__ - 1, "above 0");
 

@@ -276,8 +276,8 @@ Test(nn_metrics, count_exactly_whatever_the_type_of_the_logits)
             fake_step step = begin(&l, i, LTH_STAGE_VALIDATE);
             lth_tensor x = lth_cast(lab_input(&l, "x"), types[r]), y = lab_input(&l, "y");
             engine_output(l.g, lth_class_metric_update(&m.accuracy, &step.abi, x, y), LTH_HERE);
-            engine_output(l.g, lth_mean_metric_update(&m.mean, &step.abi, lth_step_scalar(&step.abi, (double)i), .weight = lth_step_scalar(&step.abi, 2)),
-                          LTH_HERE);
+            lth_tensor number = lth_step_scalar(&step.abi, (double)i), twice = lth_step_scalar(&step.abi, 2);
+            engine_output(l.g, lth_mean_metric_update(&m.mean, &step.abi, number, .weight = twice), LTH_HERE);
             lab_end(&l);
             cr_assert_float_eq(lab_value(&l, 0, 0), 2.0 / 3, 1e-15);
             cr_assert_eq(lab_value(&l, 1, 0), (double)i / 2);
