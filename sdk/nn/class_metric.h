@@ -13,6 +13,7 @@
 
 #include "classification_loss.h"
 #include "metric_state.h"
+#include <string.h>
 
 LTH_BEGIN_C
 #pragma push_macro("LTH_HERE")
@@ -74,11 +75,18 @@ static inline lth_class_metric lth_class_metric_new_(lth_setup *s, const char *n
     if (m.as.average == LTH_AVERAGE_DEFAULT)
         m.as.average = measure == LTH_MEASURE_ACCURACY ? LTH_AVERAGE_MICRO : LTH_AVERAGE_MACRO;
     const bool classes = a->classes > 1 && !a->multilabel;
-    if (a->classes < 1 || a->average > LTH_AVERAGE_NONE || m.as.beta < 0 || m.as.top_k < 1 || m.as.top_k > a->classes || (m.as.top_k > 1 && !classes))
+    if (a->classes < 1 || a->average > LTH_AVERAGE_NONE || m.as.beta < 0 || m.as.top_k < 1 || m.as.top_k > a->classes)
         lth_metric_refuse_(s, file, line,
-                           "metric '%s': classes (%lld) must be at least 1, beta (%g) above 0, top_k (%lld) in 1..classes and 1 where "
-                           "there is nothing to choose from, average (%u) one of LTH_AVERAGE_*",
-                           name, (long long)a->classes, m.as.beta, (long long)m.as.top_k, (unsigned)a->average);
+                           "metric '%s': classes (%lld) must be at least 1, beta (%g) above 0, top_k (%lld) in 1..classes, average (%u) one "
+                           "of LTH_AVERAGE_*", name, (long long)a->classes, m.as.beta, (long long)m.as.top_k, (unsigned)a->average);
+    const bool f_beta = strcmp(type, "FBetaScore") == 0;
+    const char *idle = a->beta != 0 && !f_beta                                                   ? ".beta: it is for lth_f_beta_new"
+                       : a->threshold != 0 && classes                                            ? ".threshold: the greatest logit is chosen"
+                       : m.as.top_k > 1 && !classes                                              ? ".top_k: nothing is chosen"
+                       : a->average && (a->classes == 1 || measure == LTH_MEASURE_STAT_SCORES) ? ".average: nothing is averaged"
+                                                                                                 : NULL;
+    if (idle)
+        lth_metric_refuse_(s, file, line, "metric '%s' takes no %s", name, idle);
     lth_shape shape = { LTH_I64, 2, { 4, a->classes > 0 ? a->classes : 1 } };
     m.state = lth_metric_state_new_(s, name, type, &shape, file, line);
     return m;

@@ -26,9 +26,9 @@ static inline lth_confusion_matrix lth_confusion_matrix_new_(lth_setup *s, const
 {
     lth_confusion_matrix m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a };
     m.as.threshold = a->threshold != 0 ? a->threshold : 0.5;
-    if (a->classes < 1 || a->multilabel || a->top_k > 1 || a->average || a->beta != 0)
-        lth_metric_refuse_(s, file, line, "confusion matrix '%s': it takes 1 class (yes or no) or more, and none of .average, .multilabel, "
-                           ".top_k, .beta", name);
+    if (a->classes < 1 || a->multilabel || a->top_k || a->average || a->beta != 0 || (a->threshold != 0 && a->classes > 1))
+        lth_metric_refuse_(s, file, line, "confusion matrix '%s': it takes 1 class (yes or no; with a .threshold) or more, and none of "
+                           ".average, .multilabel, .top_k, .beta", name);
     const int64_t C = a->classes > 1 ? a->classes : 2;
     lth_shape shape = { LTH_I64, 2, { C, C } };
     m.state = lth_metric_state_new_(s, name, "ConfusionMatrix", &shape, file, line);

@@ -37,9 +37,10 @@ static inline lth_curve_metric lth_curve_metric_new_(lth_setup *s, const char *n
 {
     lth_curve_metric m = { { { 0, 0 }, 0, 0, false, { 0 } }, *a, precision, 0 };
     m.as.thresholds = a->thresholds ? a->thresholds : 200;
-    if (a->classes < 1 || m.as.thresholds < 2 || m.as.thresholds > 1 << 20 || a->average > LTH_AVERAGE_NONE)
+    if (a->classes < 1 || m.as.thresholds < 2 || m.as.thresholds > 1 << 20 || a->average > LTH_AVERAGE_NONE ||
+        (a->average && a->classes == 1))
         lth_metric_refuse_(s, file, line, "metric '%s': classes (%lld) must be at least 1, thresholds (%lld) at least 2, average (%u) one of "
-                           "LTH_AVERAGE_*", name, (long long)a->classes, (long long)m.as.thresholds, (unsigned)a->average);
+                           "LTH_AVERAGE_*, and none for yes or no", name, (long long)a->classes, (long long)m.as.thresholds, (unsigned)a->average);
     lth_shape shape = { LTH_I64, 3, { 2, m.as.thresholds > 1 ? m.as.thresholds : 2, a->classes > 0 ? a->classes : 1 } };
     m.state = lth_metric_state_new_(s, name, precision ? "AveragePrecision" : "AUROC", &shape, file, line);
     return m;

@@ -359,20 +359,33 @@ Test(nn_metrics, refuse_what_would_mix_or_was_never_made)
 
 static lth_status make_wrong(void *self, lth_setup *s)
 {
-    (void)self;
-    lth_accuracy_new(s, "wrong", 3, .top_k = 4);
+    switch (*(int *)self) {
+    case 0: lth_accuracy_new(s, "wrong", 3, .top_k = 4); break;
+    case 1: lth_f1_new(s, "wrong", 3, .beta = 2); break;
+    case 2: lth_recall_new(s, "wrong", 3, .threshold = 0.4); break;
+    case 3: lth_precision_new(s, "wrong", 1, .average = LTH_AVERAGE_MACRO); break;
+    case 4: lth_accuracy_new(s, "wrong", 3, .multilabel = 1, .top_k = 2); break;
+    case 5: lth_confusion_matrix_new(s, "wrong", 3, .multilabel = 1); break;
+    case 6: lth_auroc_new(s, "wrong", 3, .thresholds = 1); break;
+    case 7: lth_mae_new(s, "wrong", 2, .multioutput = LTH_MULTIOUTPUT_RAW); break;
+    default: lth_mean_metric_new(s, "wrong", .reduce = LTH_REDUCE_LAST); break;
+    }
     return lth_setup_status(s);
 }
 
 Test(nn_metrics, are_refused_in_configure_with_what_would_be_right)
 {
+    static const char *const texts[] = { "top_k (4)", ".beta", ".threshold", ".average", ".top_k", "none of", "at least 2", ".multioutput",
+                                         "LTH_REDUCE_MEAN" };
     bench b;
-    error e = { 0 };
     bench_open(&b, "reference");
-    engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F32, .seed = 3 };
-    engine *g = engine_new(&options, &e);
-    cr_assert_neq(engine_configure(g, NULL, 0, make_wrong, NULL, &e), LTH_OK);
-    cr_assert(strstr(e.text, "top_k (4)") && strstr(e.text, "test_metrics.c:"), "%s", e.text);
-    engine_free(g);
+    for (int i = 0; i < 9; i++) {
+        error e = { 0 };
+        engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F32, .seed = 3 };
+        engine *g = engine_new(&options, &e);
+        cr_expect_neq(engine_configure(g, NULL, 0, make_wrong, &i, &e), LTH_OK, "%d", i);
+        cr_expect(strstr(e.text, texts[i]) && strstr(e.text, "test_metrics.c:"), "%s", e.text);
+        engine_free(g);
+    }
     bench_close(&b);
 }
