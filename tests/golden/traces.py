@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ten training steps of seven models, from weights that are kept, so that the plugins of plugins/models can take the same steps.
 
-usage: python traces.py      writes traces.json, and traces/MODEL.safetensors with each model's initial weights
+usage: python traces.py      writes traces.json, traces/MODEL.safetensors with each model's initial weights, and those of a GPT that writes
 
 Two epochs of 28 samples in batches of 6: the last one of an epoch is short. Samples are a formula of their index and place
 (tests/integration/plugins/traces has the same). Options of model and optimizer are those of tests/integration/traces/MODEL.ini.
@@ -381,8 +381,36 @@ def trace(model, data, train, dtype):
     return train(model, steps(lambda rows: {name: value[rows] for name, value in cast.items()}))
 
 
+# --- writing on -----------------------------------------------------------------------------------------------------------------
+def write_on(model, text, count, context):
+    """Greedily, with the windows of plugins/models/gpt/generate.c: a full one begins again with its last half. fp64."""
+    again = context // 2
+    fresh, closest = context - again, float("inf")
+    for _ in range(count):
+        n = text.shape[1]
+        start = 0 if n <= context else (n - 1 - again) // fresh * fresh
+        best = model(text[:, start:])[:, -1].topk(2)
+        closest = min(closest, (best.values[:, 0] - best.values[:, 1]).min().item())
+        text = torch.cat((text, best.indices[:, :1]), 1)
+    assert closest > 1e-4, closest  # else fp32 might choose the other
+    return text
+
+
+def write_samples():
+    """What a GPT of great weights, so that its text is none that repeats itself, writes on from four samples."""
+    torch.manual_seed(7)
+    model = Gpt(11, 16, 24, 3, 2)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter *= 15
+        save_file(model.state_dict(), HERE / "traces" / "gpt_written.safetensors")
+        return write_on(model.double(), tokens(16, 11)[:4], 60, 16).tolist()
+
+
 def main():
     (HERE / "traces").mkdir(exist_ok=True)
+    written = write_samples()
     document = []
     for name, (model, data, train) in cases().items():
         weights = {key: value for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
@@ -392,7 +420,7 @@ def main():
         print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, fp32 within {worst:.1e} of fp64")
         assert worst < 3e-6, name  # a trace that is not well conditioned would test nothing at 1e-5
         document.append({"model": name, "losses": single, "losses_fp64": exact})
-    write_json("traces.json", made_by("traces.py"), "cases", document)
+    write_json("traces.json", made_by("traces.py") | {"written": written}, "cases", document)
 
 
 main()

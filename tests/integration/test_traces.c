@@ -2,6 +2,7 @@
  * The models of plugins/models take PyTorch's steps (tests/golden/traces.py), to the same bits each time and after a resume. */
 #include "integration/run_lthost.h"
 
+#include "trainer/safetensors.h"
 #include "util/error.h"
 #include "util/json.h"
 #include "util/str.h"
@@ -151,4 +152,74 @@ Test(traces, a_short_last_batch_is_one_plan_more)
         outcome_free(&o);
         free(says);
     }
+}
+
+/* ---- Writing on ---- */
+
+static void expect_written(const char *accelerator, const json_t *golden)
+{
+    char *on = str_format("trainer.accelerator=%s", accelerator), *to = str_format("run.dir=%s", accelerator);
+    char *path = str_format("%s/gpt/version_0/predictions.safetensors", accelerator);
+    outcome o =
+        RUN("predict", LTHOST_TEST_SOURCE "/tests/integration/traces/gpt.ini", on, to, "data.samples=4", "model.generate=60",
+            "model.temperature=0", "model.weights=" LTHOST_TEST_SOURCE "/tests/golden/traces/gpt_written.safetensors");
+    error e = { 0 };
+    safetensors_file *f;
+    int64_t got[4][76];
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_assert_eq(safetensors_open(path, &f, &e), LTH_OK, "%s", e.text);
+    int64_t at = safetensors_find(f, "predictions");
+    cr_assert_geq(at, 0);
+    cr_assert_eq(lth_shape_count(&safetensors_at(f, (uint32_t)at)->shape), 4 * 76);
+    cr_assert_eq(safetensors_read(f, (uint32_t)at, got, &e), LTH_OK, "%s", e.text);
+    for (size_t i = 0; i < 4; i++)
+        for (size_t k = 0; k < 76; k++)
+            cr_assert_eq(got[i][k], json_integer_value(json_array_get(json_array_get(golden, i), k)), "%s: token %zu of text %zu",
+                         accelerator, k, i);
+    safetensors_close(f);
+    outcome_free(&o);
+    free(on);
+    free(to);
+    free(path);
+}
+
+/* 16 tokens of prompt fill the context, so it is begun anew seven times; torch computes each token from its whole window. */
+Test(traces, what_gpt_writes_with_kept_keys_and_values_is_what_torch_writes_without)
+{
+    json_t *document = NULL;
+    error e = { 0 };
+    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/traces.json", &document, &e), LTH_OK, "%s", e.text);
+    expect_written("reference", json_object_get(document, "written"));
+    if (access(LTHOST_TEST_PLUGINS "/cpu/cpu.so", R_OK) == 0)
+        expect_written("cpu", json_object_get(document, "written"));
+    json_decref(document);
+}
+
+static char *written_by(const char *dir, const char *seed)
+{
+    char *to = str_format("run.dir=%s", dir), *path = str_format("%s/run/version_0/predictions.txt", dir);
+    outcome o = RUN("predict", "run.ini", "--verbose", to, seed);
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "plans:   1 compiled"), "%s", o.err);
+    char *text = run_read(path);
+    outcome_free(&o);
+    free(to);
+    free(path);
+    return text;
+}
+
+Test(traces, two_hundred_tokens_are_one_plan_and_a_text_by_the_seed)
+{
+    run_write("text.txt", "to be or not to be, that is the question; to be or not to be, that is the question\n");
+    run_write("run.ini", "[model]\nuse = gpt\nlayers = 1\nheads = 2\nwidth = 8\ncontext = 16\ngenerate = 200\ntop_k = 5\n"
+                         "[data]\nuse = text\npath = text.txt\ncontext = 7\nval_split = 0.2\nprompt = \"to be\"\n"
+                         "[optimizer]\nuse = adamw\n");
+    char *first = written_by("a", "run.seed=1"), *again = written_by("b", "run.seed=1"), *other = written_by("c", "run.seed=2");
+    cr_expect_eq(strlen(first), 5 + 200 + 1, "%s", first);
+    cr_expect(strncmp(first, "to be", 5) == 0, "%s", first);
+    cr_expect_str_eq(first, again);
+    cr_expect_str_neq(first, other);
+    free(first);
+    free(again);
+    free(other);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gpt: a decoder of transformer blocks that predicts the next token, as GPT-2 (Radford et al. 2019); names and arithmetic are
- * nanoGPT's. */
+ * nanoGPT's. predict_step goes on from a prompt (generate.c). */
 #include "gpt.h"
 
 static const lth_option options[] = {
@@ -10,6 +10,9 @@ static const lth_option options[] = {
     LTH_OPTION(struct gpt, context, "64", "1..1048576", "positions: the most tokens that are looked at together"),
     LTH_OPTION(struct gpt, dropout, "0", "[0..1)", "probability that dropout zeroes an element"),
     LTH_OPTION(struct gpt, bias, "false", NULL, "whether linear layers and layer norms have biases"),
+    LTH_OPTION(struct gpt, generate, "200", "1..1048576", "predict: tokens that follow the prompt"),
+    LTH_OPTION(struct gpt, temperature, "1", "0..1000", "predict: what logits are divided by; 0: always the likeliest token"),
+    LTH_OPTION(struct gpt, top_k, "0", "0..", "predict: draws among so many likeliest tokens; 0: among all"),
 };
 
 static gpt_block block_new(const struct gpt *m, lth_setup *s, int64_t layer)
@@ -108,6 +111,7 @@ static lth_tensor training_step(void *self, lth_step *step) { return step_loss(s
 static lth_tensor validation_step(void *self, lth_step *step) { return step_loss(self, step, "val_loss"); }
 static lth_tensor test_step(void *self, lth_step *step) { return step_loss(self, step, "test_loss"); }
 
-LTH_MODEL(gpt, .summary = "GPT: predicts the next token", .options = LTH_OPTIONS(options), .configure = configure,
-          .training_step = training_step, .validation_step = validation_step, .test_step = test_step);
+LTH_MODEL(gpt, .summary = "GPT: predicts the next token, and writes on from a prompt", .options = LTH_OPTIONS(options),
+          .configure = configure, .training_step = training_step, .validation_step = validation_step, .test_step = test_step,
+          .predict_step = gpt_generate);
 LTH_PLUGIN(LTH_MODEL_COMPONENT(gpt));

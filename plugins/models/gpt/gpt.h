@@ -15,8 +15,8 @@ typedef struct gpt_block {
 } gpt_block;
 
 struct gpt {
-    int64_t layers, heads, width, context;
-    double dropout;
+    int64_t layers, heads, width, context, generate, top_k;
+    double dropout, temperature;
     bool bias;
     int64_t vocabulary;
     lth_embedding wte, wpe;
@@ -30,5 +30,8 @@ lth_tensor gpt_heads(const struct gpt *m, lth_tensor qkv, int part);
 lth_tensor gpt_block_end(const struct gpt *m, const gpt_block *b, lth_tensor x, lth_tensor y);
 /* (B, T, C) -> (B T, V) */
 lth_tensor gpt_logits(const struct gpt *m, lth_tensor x);
+
+/* predict_step: x (B, P), prompts -> (B, P + generate), each with the tokens that follow it. */
+lth_tensor gpt_generate(void *self, lth_step *step);
 
 #endif
