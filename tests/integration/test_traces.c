@@ -223,3 +223,27 @@ Test(traces, two_hundred_tokens_are_one_plan_and_a_text_by_the_seed)
     free(again);
     free(other);
 }
+
+Test(traces, what_cannot_be_is_refused_with_its_place)
+{
+    static const struct {
+        const char *model, *setting, *says;
+    } cases[] = {
+        { "gpt", "model.width=25", "width = 25 is no multiple of heads = 3" },
+        { "gpt", "model.context=8", "the model's context is shorter than a sample" },
+        { "llama", "model.groups=4", "heads = 6 is no multiple of groups = 4" },
+        { "llama", "model.heads=24", "width = 24 is no multiple of twice heads = 24" },
+        { "resnet", "model.blocks=60, 60", "blocks names 2 stages of 120 blocks in all" },
+        { "autoencoder", "data.shape=1, 6, 8", "its height and width must be multiples of 4" },
+        { "lstm", "data.shape=9", "field 'x' has 1 axes besides the batch's" },
+        { "gan", "optimizer.generator.enabled=false", "no section [optimizer.generator]" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *file = str_format("%s/tests/integration/traces/%s.ini", LTHOST_TEST_SOURCE, cases[i].model);
+        outcome o = RUN("check", file, cases[i].setting);
+        cr_expect_neq(o.status, 0, "%s", cases[i].says);
+        cr_expect_not_null(strstr(o.err, cases[i].says), "'%s' is said instead of '%s'", o.err, cases[i].says);
+        outcome_free(&o);
+        free(file);
+    }
+}

@@ -23,7 +23,7 @@ static lth_status configure(void *self, lth_setup *s)
     const int64_t C = m->channels = lth_input_dim(s, "x", 1), H = m->height = lth_input_dim(s, "x", 2),
                   W = m->length = lth_input_dim(s, "x", 3);
     if (H % 4 || W % 4)
-        return s->api->fail(s, NULL, 0, "x is halved twice: its height and width must be multiples of 4");
+        return s->api->fail(s, LTH_HERE, "x is halved twice: its height and width must be multiples of 4");
     const int64_t flat = 2 * m->width * (H / 4) * (W / 4);
     lth_enter(s, "encoder");
     m->conv1 = lth_conv2d_new(s, "conv1", C, m->width, 4, .stride = 2, .padding = 1);

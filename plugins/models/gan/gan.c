@@ -40,7 +40,7 @@ static lth_tensor perceptron_apply(const perceptron *p, lth_tensor x)
 static lth_status configure(void *self, lth_setup *s)
 {
     struct gan *m = self;
-    const lth_field_info *x = s->api->field(s, "x", __FILE__, __LINE__);
+    const lth_field_info *x = s->api->field(s, "x", LTH_HERE);
     if (!x)
         return lth_setup_status(s);
     m->sample = x->shape;

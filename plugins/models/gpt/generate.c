@@ -10,7 +10,7 @@
 /* A rank-0 i64 of the step: another value is no other plan. */
 static lth_tensor index_of(lth_tensor near, int64_t value)
 {
-    return near.trace ? near.trace->api->scalar(near.trace, (double)value, LTH_I64, __FILE__, __LINE__) : near;
+    return near.trace ? near.trace->api->scalar(near.trace, (double)value, LTH_I64, LTH_HERE) : near;
 }
 
 /* One token of each text through a block: x (B, 1, C); keys and values (B, H, T, D) get those at `place`. seen (T): the positions

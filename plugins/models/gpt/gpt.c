@@ -15,6 +15,14 @@ static const lth_option options[] = {
     LTH_OPTION(struct gpt, top_k, "0", "0..", "predict: draws among so many likeliest tokens; 0: among all"),
 };
 
+static lth_status init(void *self, const lth_host *host)
+{
+    const struct gpt *m = self;
+    return m->width % m->heads == 0 ? LTH_OK
+                                    : lth_fail(host, LTH_INVALID, "width = %lld is no multiple of heads = %lld",
+                                               (long long)m->width, (long long)m->heads);
+}
+
 static gpt_block block_new(const struct gpt *m, lth_setup *s, int64_t layer)
 {
     char name[24];
@@ -41,8 +49,6 @@ static gpt_block block_new(const struct gpt *m, lth_setup *s, int64_t layer)
 static lth_status configure(void *self, lth_setup *s)
 {
     struct gpt *m = self;
-    if (m->width % m->heads)
-        return s->api->fail(s, NULL, 0, "width must be a multiple of heads");
     m->vocabulary = lth_num_classes(s, "x");
     lth_enter(s, "transformer");
     m->wte = lth_embedding_new(s, "wte", m->vocabulary, m->width, .weight = lth_init_normal(0, 0.02));
@@ -91,7 +97,7 @@ static lth_tensor apply(const struct gpt *m, lth_tensor tokens)
 {
     const int64_t T = lth_dim(tokens, 1);
     if (T > m->context)
-        return tokens.trace->api->fail(tokens.trace, __FILE__, __LINE__,
+        return tokens.trace->api->fail(tokens.trace, LTH_HERE,
                                        "the model's context is shorter than a sample: raise [model] context");
     lth_tensor places = lth_slice(lth_parameter_value(tokens, m->wpe.weight), 0, 0, T); /* (T, C) */
     lth_tensor x = lth_dropout(lth_add(lth_embedding_apply(&m->wte, tokens), places), m->dropout);
@@ -112,6 +118,6 @@ static lth_tensor validation_step(void *self, lth_step *step) { return step_loss
 static lth_tensor test_step(void *self, lth_step *step) { return step_loss(self, step, "test_loss"); }
 
 LTH_MODEL(gpt, .summary = "GPT: predicts the next token, and writes on from a prompt", .options = LTH_OPTIONS(options),
-          .configure = configure, .training_step = training_step, .validation_step = validation_step, .test_step = test_step,
-          .predict_step = gpt_generate);
+          .init = init, .configure = configure, .training_step = training_step, .validation_step = validation_step,
+          .test_step = test_step, .predict_step = gpt_generate);
 LTH_PLUGIN(LTH_MODEL_COMPONENT(gpt));

@@ -30,6 +30,16 @@ static const lth_option options[] = {
     LTH_OPTION(struct llama, theta, "10000", "1..", "base of the rotary embedding's angles"),
 };
 
+static lth_status init(void *self, const lth_host *host)
+{
+    const struct llama *m = self;
+    const long long C = m->width, H = m->heads, G = m->groups;
+    if (C % (2 * H))
+        return lth_fail(host, LTH_INVALID, "width = %lld is no multiple of twice heads = %lld: channels are rotated in pairs", C,
+                        H);
+    return H % G == 0 ? LTH_OK : lth_fail(host, LTH_INVALID, "heads = %lld is no multiple of groups = %lld", H, G);
+}
+
 static layer layer_new(const struct llama *m, lth_setup *s, int64_t index)
 {
     const int64_t C = m->width, G = m->groups * (C / m->heads);
@@ -58,8 +68,6 @@ static layer layer_new(const struct llama *m, lth_setup *s, int64_t index)
 static lth_status configure(void *self, lth_setup *s)
 {
     struct llama *m = self;
-    if (m->width % (2 * m->heads) || m->heads % m->groups)
-        return s->api->fail(s, NULL, 0, "width must be a multiple of twice the heads, and heads a multiple of groups");
     lth_enter(s, "model");
     m->embed_tokens = lth_embedding_new(s, "embed_tokens", lth_num_classes(s, "x"), m->width, .weight = lth_init_normal(0, 0.02));
     lth_enter(s, "layers");
@@ -123,6 +131,7 @@ static lth_tensor training_step(void *self, lth_step *step) { return step_loss(s
 static lth_tensor validation_step(void *self, lth_step *step) { return step_loss(self, step, "val_loss"); }
 static lth_tensor test_step(void *self, lth_step *step) { return step_loss(self, step, "test_loss"); }
 
-LTH_MODEL(llama, .summary = "Llama: predicts the next token", .options = LTH_OPTIONS(options), .configure = configure,
-          .forward = forward, .training_step = training_step, .validation_step = validation_step, .test_step = test_step);
+LTH_MODEL(llama, .summary = "Llama: predicts the next token", .options = LTH_OPTIONS(options), .init = init,
+          .configure = configure, .forward = forward, .training_step = training_step, .validation_step = validation_step,
+          .test_step = test_step);
 LTH_PLUGIN(LTH_MODEL_COMPONENT(llama));

@@ -29,6 +29,18 @@ static const lth_option options[] = {
     LTH_OPTION(struct resnet, stem_stride, "1", "1..4", "stride of the first convolution"),
 };
 
+static lth_status init(void *self, const lth_host *host)
+{
+    struct resnet *m = self;
+    for (int64_t i = 0; i < m->blocks.count; i++)
+        m->count += m->blocks.at[i];
+    if (m->blocks.count < 1 || m->blocks.count > STAGES || m->count > BLOCKS)
+        return lth_fail(host, LTH_INVALID,
+                        "blocks names %lld stages of %lld blocks in all; there are 1 to %d stages, %d blocks at most",
+                        (long long)m->blocks.count, (long long)m->count, STAGES, BLOCKS);
+    return LTH_OK;
+}
+
 static block block_new(lth_setup *s, const char *name, int64_t in, int64_t out, int64_t stride)
 {
     block b = { 0 };
@@ -51,10 +63,6 @@ static lth_status configure(void *self, lth_setup *s)
 {
     struct resnet *m = self;
     int64_t in = m->width;
-    for (int64_t i = 0; i < m->blocks.count; i++)
-        m->count += m->blocks.at[i];
-    if (m->blocks.count < 1 || m->blocks.count > STAGES || m->count > BLOCKS)
-        return s->api->fail(s, NULL, 0, "blocks names 1 to 8 stages, of 64 blocks at most in all");
     m->conv1 = lth_conv2d_new(s, "conv1", lth_input_dim(s, "x", 1), in, 3, .stride = m->stem_stride, .padding = 1, .no_bias = 1);
     m->bn1 = batch_norm_new(s, "bn1", in);
     for (int64_t stage = 0, at = 0; stage < m->blocks.count; stage++)
@@ -104,7 +112,7 @@ static lth_tensor evaluate(void *self, lth_step *step, const char *loss, const c
 static lth_tensor validation_step(void *self, lth_step *step) { return evaluate(self, step, "val_loss", "val_acc"); }
 static lth_tensor test_step(void *self, lth_step *step) { return evaluate(self, step, "test_loss", "test_acc"); }
 
-LTH_MODEL(resnet, .summary = "residual network: tells small images apart", .options = LTH_OPTIONS(options),
+LTH_MODEL(resnet, .summary = "residual network: tells small images apart", .options = LTH_OPTIONS(options), .init = init,
           .configure = configure, .forward = forward, .training_step = training_step, .validation_step = validation_step,
           .test_step = test_step);
 LTH_PLUGIN(LTH_MODEL_COMPONENT(resnet));
