@@ -154,6 +154,28 @@ Test(traces, a_short_last_batch_is_one_plan_more)
     }
 }
 
+Test(traces, random_windows_of_a_text_go_on_after_a_resume_as_they_would_have)
+{
+    char whole[65], parted[65];
+    run_write("text.txt", "to be or not to be, that is the question; whether it is nobler in the mind to suffer\n");
+    run_write("run.ini", "[trainer]\nmax_epochs = 2\n[model]\nuse = gpt\nlayers = 1\nheads = 2\nwidth = 8\n"
+                         "[data]\nuse = text\npath = text.txt\ncontext = 7\nval_split = 0.2\nepoch_windows = 50\nbatch_size = 8\n"
+                         "[optimizer]\nuse = adamw\n");
+    const struct {
+        const char *setting, *resume, *from;
+    } runs[] = { { "run.dir=whole", NULL, NULL },
+                 { "run.dir=parted", "trainer.max_steps=9", NULL },
+                 { "run.dir=parted", "--resume", "auto" } };
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        outcome o = RUN("fit", "run.ini", runs[i].setting, runs[i].resume, runs[i].from);
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+    }
+    cr_expect_str_eq(run_sha256("whole/run/version_0/checkpoints/last/model.safetensors", whole),
+                     run_sha256("parted/run/version_0/checkpoints/last/model.safetensors", parted));
+    cr_expect(whole[0]);
+}
+
 /* ---- Writing on ---- */
 
 static void expect_written(const char *accelerator, const json_t *golden)

@@ -6,6 +6,7 @@
 #include <lthost/nn.h>
 
 enum { LAYERS = 64 };
+static const double EPS = 1e-5; /* of the norms */
 
 typedef struct layer {
     rms_norm input_layernorm, post_attention_layernorm;
@@ -48,14 +49,14 @@ static layer layer_new(const struct llama *m, lth_setup *s, int64_t index)
     layer l;
     snprintf(name, sizeof name, "%lld", (long long)index);
     lth_enter(s, name);
-    l.input_layernorm = rms_norm_new(s, "input_layernorm", C, .eps = 1e-5);
+    l.input_layernorm = rms_norm_new(s, "input_layernorm", C, EPS);
     lth_enter(s, "self_attn");
     l.q_proj = lth_linear_new(s, "q_proj", C, C, .weight = weight, .no_bias = 1);
     l.k_proj = lth_linear_new(s, "k_proj", C, G, .weight = weight, .no_bias = 1);
     l.v_proj = lth_linear_new(s, "v_proj", C, G, .weight = weight, .no_bias = 1);
     l.o_proj = lth_linear_new(s, "o_proj", C, C, .weight = weight, .no_bias = 1);
     lth_leave(s);
-    l.post_attention_layernorm = rms_norm_new(s, "post_attention_layernorm", C, .eps = 1e-5);
+    l.post_attention_layernorm = rms_norm_new(s, "post_attention_layernorm", C, EPS);
     lth_enter(s, "mlp");
     l.gate_proj = lth_linear_new(s, "gate_proj", C, m->hidden, .weight = weight, .no_bias = 1);
     l.up_proj = lth_linear_new(s, "up_proj", C, m->hidden, .weight = weight, .no_bias = 1);
@@ -74,7 +75,7 @@ static lth_status configure(void *self, lth_setup *s)
     for (int64_t i = 0; i < m->layers; i++)
         m->layer[i] = layer_new(m, s, i);
     lth_leave(s);
-    m->norm = rms_norm_new(s, "norm", m->width, .eps = 1e-5);
+    m->norm = rms_norm_new(s, "norm", m->width, EPS);
     lth_leave(s);
     m->lm_head =
         lth_linear_new(s, "lm_head", m->width, lth_num_classes(s, "x"), .weight = lth_init_normal(0, 0.02), .no_bias = 1);
