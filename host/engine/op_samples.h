@@ -42,6 +42,8 @@ typedef union op_attributes {
     lth_attr_random random;
     lth_attr_attention attention;
     lth_attr_rotary rotary;
+    lth_attr_cumulative cumulative;
+    lth_attr_sort sort;
     lth_attr_rnn rnn;
     lth_attr_conv conv;
     lth_attr_pool pool;

@@ -20,6 +20,9 @@ void decompose_attention_grad(op_rule *r);
 bool shape_rotary(op_shapes *s);
 void grad_rotary(op_rule *r);
 void decompose_rotary(op_rule *r);
+bool shape_cumsum(op_shapes *s);
+void grad_cumsum(op_rule *r);
+bool shape_argsort(op_shapes *s);
 bool shape_rnn(op_shapes *s);
 void decompose_rnn(op_rule *r);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/ops_sequence.c: the table of the ops that norms, attention and recurrent layers are made of; their rules are in
- * ops_attention.c and ops_rnn.c. */
+ * engine/ops_sequence.c: the table of the ops that norms, attention and recurrent layers are made of, and of those that sum and
+ * sort along an axis; their rules are in ops_attention.c, ops_rnn.c and ops_order.c. */
 #include "engine/ops.h"
 
 // clang-format off
@@ -10,8 +10,8 @@ const op_info ops_sequence[] = {
     { LTH_OP_ATTENTION_GRAD, "attention_grad", OP_COMPOSITE, 7, 9, 3, false, sizeof(lth_attr_attention), shape_attention_grad, NULL,
       decompose_attention_grad },
     { LTH_OP_ROTARY, "rotary", OP_COMPOSITE, 3, 3, 1, false, sizeof(lth_attr_rotary), shape_rotary, grad_rotary, decompose_rotary },
-    { 0 },
-    { 0 },
+    { LTH_OP_CUMSUM, "cumsum", OP_PRIMITIVE, 1, 1, 1, false, sizeof(lth_attr_cumulative), shape_cumsum, grad_cumsum, NULL },
+    { LTH_OP_ARGSORT, "argsort", OP_PRIMITIVE, 1, 1, 1, false, sizeof(lth_attr_sort), shape_argsort, NULL, NULL },
     { LTH_OP_RNN, "rnn", OP_COMPOSITE, 6, 7, 3, false, sizeof(lth_attr_rnn), shape_rnn, NULL, decompose_rnn },
 };
 // clang-format on

@@ -107,6 +107,8 @@ static const accel_op ops[] = {
     { LTH_OP_ATTENTION, "attention", ACCEL_KERNEL, 4, 6, 2, 0, sizeof(lth_attr_attention) },
     { LTH_OP_ATTENTION_GRAD, "attention_grad", ACCEL_KERNEL, 7, 9, 3, 0, sizeof(lth_attr_attention) },
     { LTH_OP_ROTARY, "rotary", ACCEL_KERNEL, 3, 3, 1, 0, sizeof(lth_attr_rotary) },
+    { LTH_OP_CUMSUM, "cumsum", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_cumulative) },
+    { LTH_OP_ARGSORT, "argsort", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_sort) },
     { LTH_OP_RNN, "rnn", ACCEL_KERNEL, 6, 7, 3, 0, sizeof(lth_attr_rnn) },
 
     { LTH_OP_ASSIGN, "assign", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_state) },

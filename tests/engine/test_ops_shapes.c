@@ -96,7 +96,7 @@ Test(shapes, every_code_of_the_header_has_its_line_in_the_table)
         cr_assert(info->results <= OP_MAX_RESULTS);
         cr_assert(!info->pointwise || info->max_operands <= OP_MAX_POINTWISE);
     }
-    cr_assert_eq(count, 7 + 28 + 16 + 9 + 9 + 5 + 8 + 6 + 4 + 4 + 2);
+    cr_assert_eq(count, 7 + 28 + 16 + 9 + 9 + 5 + 8 + 6 + 6 + 4 + 2);
     cr_assert_null(op_find(LTH_OP_NONE));
     cr_assert_null(op_find(LTH_OP_INTEGER + 1));
     cr_assert_null(op_find(LTH_OP_UPDATE + 1));
@@ -260,6 +260,26 @@ Test(shapes, reductions_over_nothing_are_refused_where_they_have_no_value)
     gives(CALL(LTH_OP_MEAN, 1, { F32(2, 3, 4) }, .attributes.reduce = { 5, 9 }), SHAPE(F32(1, 3, 1)));
     gives(CALL(LTH_OP_ARGMAX, 1, { F32(3, 4) }, .attributes.axis = { 0 }), SHAPE(I64(4)));
     gives(CALL(LTH_OP_SUM, 1, { F32(1, 1, 1, 1, 1, 1, 1, 5) }, .attributes.reduce = { 0x7f, 0 }), SHAPE(F32(5)));
+}
+
+Test(shapes, running_sums_and_sorting_say_what_does_not_fit)
+{
+    refuses(CALL(LTH_OP_CUMSUM, 1, { BOOL(3) }, .attributes.cumulative = { 0, 0, 0 }),
+            "cumsum: needs numbers, got bool: lth_cast it to the type wanted");
+    refuses(CALL(LTH_OP_CUMSUM, 1, { F32(3, 4) }, .attributes.cumulative = { 2, 0, 0 }),
+            "cumsum: axis 2, where -2 to 1 are possible");
+    refuses(CALL(LTH_OP_CUMSUM, 1, { NUMBER }, .attributes.cumulative = { 0, 0, 0 }),
+            "cumsum: axis 0 of a scalar, which has no axes");
+    refuses(CALL(LTH_OP_ARGSORT, 1, { BOOL(3) }, .attributes.sort = { 0, 0, 0, 0 }),
+            "argsort: needs numbers, got bool: lth_cast it to the type wanted");
+    refuses(CALL(LTH_OP_ARGSORT, 1, { F32(3, 4) }, .attributes.sort = { 1, 5, 0, 0 }),
+            "argsort: the first 5 along axis 1 of (3, 4), which has 4");
+    refuses(CALL(LTH_OP_ARGSORT, 1, { F32(3, 4) }, .attributes.sort = { 1, -1, 0, 0 }),
+            "argsort: the first -1 along axis 1 of (3, 4), which has 4");
+    gives(CALL(LTH_OP_CUMSUM, 1, { F32(3, 4) }, .attributes.cumulative = { -1, 7, 7 }), SHAPE(F32(3, 4)));
+    gives(CALL(LTH_OP_ARGSORT, 1, { F32(3, 4) }, .attributes.sort = { -2, 0, 0, 0 }), SHAPE(I64(3, 4)));
+    gives(CALL(LTH_OP_ARGSORT, 1, { F32(3, 4) }, .attributes.sort = { -2, 2, 0, 0 }), SHAPE(I64(2, 4)));
+    gives(CALL(LTH_OP_ARGSORT, 1, { F32(3, 0) }, .attributes.sort = { 1, 0, 0, 0 }), SHAPE(I64(3, 0)));
 }
 
 #define CONV(s, l, h, d, n, ...) .attributes.conv = { { s, s }, { l, l }, { h, h }, { d, d }, { __VA_ARGS__ }, n, 0, 0 }
