@@ -4,8 +4,6 @@
 
 static const double twice[] = { 2, 0, 2, 1, 0, 0 };
 static const double huge_row[] = { 1000, 999.5, -1000, 998 };
-static const double constant[] = { 0.75 };
-static const double eps[] = { 1e-5 }, wide_eps[] = { 0.5 };
 static const double tenth[] = { 0.125 }, half[] = { 0.5 };
 
 // clang-format off
@@ -84,12 +82,6 @@ static const op_sample rows[] = {
     { .op = LTH_OP_CROSS_ENTROPY_GRAD, 4, 0, "i32 targets, sliced logits",
       { SLICED(3, 4), INDEX(LTH_I32, 4, 3), BETWEEN(2, 4, 3), X(3) } },
     { .op = LTH_OP_CROSS_ENTROPY_GRAD, 4, 0, "no samples", { X(0, 5), INDEX(LTH_I64, 5, 0), X(0), X(0) } },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "the last axis", { X(3, 5), NUMBER(eps) }, AXIS(1) },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "two axes of permuted", { PERMUTED(2, 3, 4), NUMBER(wide_eps) }, AXIS(2) },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "all axes", { X(3, 4), NUMBER(eps) }, AXIS(2) },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "a constant row", { LISTED(constant, 2, 4), NUMBER(wide_eps) }, AXIS(1) },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "no rows", { X(0, 5), NUMBER(eps) }, AXIS(1) },
-    { .op = LTH_OP_LAYER_NORM, 2, 0, "long rows", { X(3, 1031), NUMBER(eps) }, AXIS(1) },
     { .op = LTH_OP_DROPOUT, 2, 0, "a table", { X(5, 7), NUMBER(half) }, .attributes.random = { .id = 9 } },
     { .op = LTH_OP_DROPOUT, 2, 0, "sliced", { SLICED(5, 7), NUMBER(tenth) }, .attributes.random = { .id = 10 } },
     { .op = LTH_OP_DROPOUT, 2, 0, "nothing", { X(0, 7), NUMBER(half) }, .attributes.random = { .id = 11 } },

@@ -12,6 +12,14 @@ extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_r
     ops_effects[], ops_symbolic[], ops_sequence[];
 
 /* Rules that stand in another file than their table. */
+bool shape_layer_norm(op_shapes *s); /* of RMS norm, too */
+void grad_layer_norm(op_rule *r);
+void decompose_layer_norm(op_rule *r);
+void grad_rms_norm(op_rule *r);
+void decompose_rms_norm(op_rule *r);
+bool shape_batch_norm(op_shapes *s);
+void grad_batch_norm(op_rule *r);
+void decompose_batch_norm(op_rule *r);
 bool shape_attention(op_shapes *s);
 void grad_attention(op_rule *r);
 void decompose_attention(op_rule *r);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/ops_nn.c: ops of neural networks. All are composites: kernels of their own are faster, not different. */
+ * engine/ops_nn.c: ops of neural networks. All are composites: kernels of their own are faster, not different. The
+ * rules of layer norm are in ops_norm.c. */
 #include "engine/ops.h"
 
 /* ---- Shape rules ---- */
@@ -47,29 +48,6 @@ static bool shape_cross_entropy_grad(op_shapes *s)
                              op_shape_text(s->operands[i]).text);
     s->results[0] = *logits;
     return true;
-}
-
-/* Results: x's shape; its leading axes, those that are not normalized over. */
-static bool shape_layer_norm(op_shapes *s)
-{
-    lth_attr_axis *a = s->attributes;
-    const lth_shape *x = s->operands[0];
-    if (!op_needs_float(s, 0) || !op_same_dtypes(s, 0) || !op_needs_scalar(s, 1, "eps"))
-        return false;
-    if (a->axis < 1 || a->axis > x->rank)
-        return op_refuse(s, "normalizes over the last %lld axes of %s, which has %d", (long long)a->axis, op_shape_text(x).text,
-                         x->rank);
-    lth_shape lead = { x->dtype, x->rank - (int32_t)a->axis, { 0 } };
-    int64_t n = 1;
-    for (int32_t i = 0; i < x->rank; i++)
-        if (i < lead.rank)
-            lead.dim[i] = x->dim[i];
-        else
-            n *= x->dim[i];
-    s->results[0] = *x;
-    s->results[1] = lead;
-    return n > 0 || lth_shape_count(&lead) == 0 ||
-           op_refuse(s, "the last %lld axes of %s have no elements", (long long)a->axis, op_shape_text(x).text);
 }
 
 static bool shape_dropout(op_shapes *s)
@@ -198,70 +176,6 @@ static void grad_cross_entropy_grad(op_rule *r)
     r->d_operands[0] = op_mul(r, op_mul(r, d, p), as_column(r, r->operands[3]));
     r->d_operands[2] = op_neg(r, op_reduce(r, LTH_OP_SUM, r->d_operands[0], 2, false));
     r->d_operands[3] = op_reduce(r, LTH_OP_SUM, op_mul(r, d, probability_error(r, p)), 2, false);
-}
-
-/* ---- Layer norm: y and s = 1 / sqrt(var + eps). n elements are normalized over. ---- */
-
-static uint32_t trailing_axes(const op_rule *r)
-{
-    const lth_attr_axis *a = r->attributes;
-    int32_t rank = op_operand_shape(r, 0)->rank;
-    return (1u << rank) - (1u << (rank - a->axis));
-}
-
-static double normalized_count(const op_rule *r)
-{
-    const lth_shape *x = op_operand_shape(r, 0);
-    double n = 1;
-    for (int32_t i = 0; i < x->rank; i++)
-        n *= trailing_axes(r) >> i & 1 ? (double)x->dim[i] : 1;
-    return n;
-}
-
-static uint32_t mean_kept(op_rule *r, uint32_t x, uint32_t axes)
-{
-    return op_2n(r, LTH_OP_DIV, op_reduce(r, LTH_OP_SUM, x, axes, true), normalized_count(r));
-}
-
-/* s (N...) as (N..., 1...). */
-static uint32_t restore(op_rule *r, uint32_t s)
-{
-    lth_shape x = *op_operand_shape(r, 0);
-    return op_restore_axes(r, s, &x, trailing_axes(r));
-}
-
-/* By x, from y: s (d - mean(d) - y mean(d y)). */
-static uint32_t layer_norm_from_y(op_rule *r, uint32_t s, uint32_t dy, uint32_t axes)
-{
-    uint32_t d = r->d_results[0];
-    uint32_t inner = op_sub(r, op_sub(r, d, mean_kept(r, d, axes)), op_mul(r, r->results[0], mean_kept(r, dy, axes)));
-    return op_mul(r, s, inner);
-}
-
-/* By x, from s with its gradient d_s: -s s y d_s / n. By eps: the sum of -s s (sum(d y) + s d_s) / 2. */
-static void grad_layer_norm(op_rule *r)
-{
-    uint32_t axes = trailing_axes(r), y = r->results[0], s = restore(r, r->results[1]), square = op_mul(r, s, s);
-    uint32_t ds = restore(r, r->d_results[1]), dy = op_mul(r, r->d_results[0], y);
-    lth_shape x = *op_operand_shape(r, 0), scalar = op_scalar_shape(x.dtype);
-    uint32_t from_y = dy == LTH_NO_VALUE ? dy : layer_norm_from_y(r, s, dy, axes);
-    uint32_t per_row = op_2n(r, LTH_OP_DIV, op_mul(r, square, ds), -normalized_count(r));
-    r->d_operands[0] = op_accumulate(r, from_y, op_mul(r, y, per_row));
-    uint32_t sum = dy == LTH_NO_VALUE ? dy : op_reduce(r, LTH_OP_SUM, dy, axes, true);
-    r->d_operands[1] = op_sum_to(r, op_scale(r, op_mul(r, square, op_accumulate(r, sum, op_mul(r, s, ds))), -0.5), &scalar);
-}
-
-static void decompose_layer_norm(op_rule *r)
-{
-    uint32_t axes = trailing_axes(r), x = r->operands[0];
-    uint32_t centred = op_sub(r, x, mean_kept(r, x, axes));
-    uint32_t variance = mean_kept(r, op_mul(r, centred, centred), axes);
-    uint32_t s = op_1(r, LTH_OP_RSQRT, op_add(r, variance, r->operands[1]));
-    lth_shape lead = *op_operand_shape(r, 0);
-    const lth_attr_axis *a = r->attributes;
-    lead.rank -= (int32_t)a->axis;
-    r->outputs[0] = op_mul(r, centred, s);
-    r->outputs[1] = op_reshape(r, s, &lead);
 }
 
 /* ---- Dropout ---- */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/ops_sequence.c: the table of the ops that norms, attention and recurrent layers are made of, and of those that sum and
- * sort along an axis; their rules are in ops_attention.c, ops_rnn.c and ops_order.c. */
+ * sort along an axis; their rules are in ops_norm.c, ops_attention.c, ops_rnn.c and ops_order.c. */
 #include "engine/ops.h"
 
 // clang-format off
 const op_info ops_sequence[] = {
+    { LTH_OP_BATCH_NORM, "batch_norm", OP_COMPOSITE, 2, 2, 3, false, sizeof(lth_attr_axis), shape_batch_norm, grad_batch_norm,
+      decompose_batch_norm },
+    { LTH_OP_RMS_NORM, "rms_norm", OP_COMPOSITE, 2, 2, 2, false, sizeof(lth_attr_axis), shape_layer_norm, grad_rms_norm,
+      decompose_rms_norm },
     { LTH_OP_ATTENTION, "attention", OP_COMPOSITE, 4, 6, 2, false, sizeof(lth_attr_attention), shape_attention, grad_attention,
       decompose_attention },
     { LTH_OP_ATTENTION_GRAD, "attention_grad", OP_COMPOSITE, 7, 9, 3, false, sizeof(lth_attr_attention), shape_attention_grad, NULL,

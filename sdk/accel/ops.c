@@ -104,6 +104,8 @@ static const accel_op ops[] = {
     { LTH_OP_CROSS_ENTROPY_GRAD, "cross_entropy_grad", ACCEL_KERNEL, 4, 4, 1, 0, 0 },
     { LTH_OP_LAYER_NORM, "layer_norm", ACCEL_KERNEL, 2, 2, 2, 0, sizeof(lth_attr_axis) },
 
+    { LTH_OP_BATCH_NORM, "batch_norm", ACCEL_KERNEL, 2, 2, 3, 0, sizeof(lth_attr_axis) },
+    { LTH_OP_RMS_NORM, "rms_norm", ACCEL_KERNEL, 2, 2, 2, 0, sizeof(lth_attr_axis) },
     { LTH_OP_ATTENTION, "attention", ACCEL_KERNEL, 4, 6, 2, 0, sizeof(lth_attr_attention) },
     { LTH_OP_ATTENTION_GRAD, "attention_grad", ACCEL_KERNEL, 7, 9, 3, 0, sizeof(lth_attr_attention) },
     { LTH_OP_ROTARY, "rotary", ACCEL_KERNEL, 3, 3, 1, 0, sizeof(lth_attr_rotary) },

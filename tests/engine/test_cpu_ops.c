@@ -218,6 +218,9 @@ static void make_rows(bench *b, lth_dtype t, int64_t n, int64_t K)
     uint32_t norm = OP2A(b, LTH_OP_LAYER_NORM, x, bench_scalar(b, t, 1e-5), lth_attr_axis, 1);
     bench_output(b, norm);
     bench_output(b, norm + 1);
+    uint32_t rms = OP2A(b, LTH_OP_RMS_NORM, x, bench_scalar(b, t, 1e-5), lth_attr_axis, 1);
+    bench_output(b, rms);
+    bench_output(b, rms + 1);
 }
 
 Test(cpu_ops, rows_are_right_at_every_width)

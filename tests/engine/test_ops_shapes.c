@@ -96,7 +96,7 @@ Test(shapes, every_code_of_the_header_has_its_line_in_the_table)
         cr_assert(info->results <= OP_MAX_RESULTS);
         cr_assert(!info->pointwise || info->max_operands <= OP_MAX_POINTWISE);
     }
-    cr_assert_eq(count, 7 + 28 + 16 + 9 + 9 + 5 + 8 + 6 + 6 + 4 + 2);
+    cr_assert_eq(count, 7 + 28 + 16 + 9 + 9 + 5 + 8 + 6 + 8 + 4 + 2);
     cr_assert_null(op_find(LTH_OP_NONE));
     cr_assert_null(op_find(LTH_OP_INTEGER + 1));
     cr_assert_null(op_find(LTH_OP_UPDATE + 1));
@@ -368,6 +368,16 @@ Test(shapes, indexing_and_losses_say_what_they_want)
             "layer_norm: normalizes over the last 3 axes of (8, 5), which has 2");
     refuses(CALL(LTH_OP_LAYER_NORM, 2, { F32(8, 0), NUMBER }, .attributes.axis = { 1 }),
             "layer_norm: the last 1 axes of (8, 0) have no elements");
+    refuses(CALL(LTH_OP_RMS_NORM, 2, { F32(8, 5), NUMBER }, .attributes.axis = { 0 }),
+            "rms_norm: normalizes over the last 0 axes of (8, 5), which has 2");
+    refuses(CALL(LTH_OP_RMS_NORM, 2, { F32(8, 5), F32(1) }, .attributes.axis = { 1 }),
+            "rms_norm: eps must be a scalar of rank 0, got (1)");
+    refuses(CALL(LTH_OP_BATCH_NORM, 2, { F32(8, 5), NUMBER }, .attributes.axis = { 2 }),
+            "batch_norm: axis 2, where -2 to 1 are possible");
+    refuses(CALL(LTH_OP_BATCH_NORM, 2, { F32(5), NUMBER }, .attributes.axis = { 0 }),
+            "batch_norm: (5) has no axes beside that of its channels: nothing to normalize over");
+    refuses(CALL(LTH_OP_BATCH_NORM, 2, { F32(0, 5), NUMBER }, .attributes.axis = { 1 }),
+            "batch_norm: (0, 5) has 5 channels of no elements");
     refuses(CALL(LTH_OP_DROPOUT, 2, { F32(8, 5), F32(1) }), "dropout: the probability must be a scalar of rank 0, got (1)");
     refuses(CALL(LTH_OP_GRAD, 2, { F32(8), F32(3) }),
             "grad: a loss is a scalar of rank 0, this one is (8): take its lth_mean or lth_sum");

@@ -30,6 +30,7 @@
         void (*cross_entropy)(const T *x, const int64_t *target, T *loss, T *lse, int64_t rows, int64_t C);                     \
         void (*cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C); \
         void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                          \
+        void (*rms_norm)(const T *x, T eps, T *y, T *rrms, int64_t rows, int64_t K);                                            \
     }
 
 typedef struct cpu_kernel_table {

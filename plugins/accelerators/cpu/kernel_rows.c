@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Ops of networks that treat each row by itself: SOFTMAX, LOG_SOFTMAX and LOGSUMEXP over the last axis, CROSS_ENTROPY and
- * its gradient, LAYER_NORM; in f32 and f64. Threads share the rows. */
+ * its gradient, LAYER_NORM, RMS_NORM; in f32 and f64. Threads share the rows. */
 #include "isa.h"
 #include "kernel.h"
 #include "pool.h"
@@ -52,6 +52,7 @@ static const struct {
     { LTH_OP_CROSS_ENTROPY, 1, cross_entropy_f32, cross_entropy_f64 },
     { LTH_OP_CROSS_ENTROPY_GRAD, 1, cross_entropy_grad_f32, cross_entropy_grad_f64 },
     { LTH_OP_LAYER_NORM, 0.7, layer_norm_f32, layer_norm_f64 },
+    { LTH_OP_RMS_NORM, 0.5, rms_norm_f32, rms_norm_f64 },
 };
 
 static void task(void *context, int32_t thread, int32_t threads)
@@ -106,6 +107,7 @@ static bool divide(const cpu_site *site, int64_t *rows, int64_t *C)
     int32_t last = x->rank - 1, first = last; /* the row's axes */
     switch (site->node->op) {
     case LTH_OP_LAYER_NORM:
+    case LTH_OP_RMS_NORM:
         first = x->rank - (int32_t)((const lth_attr_axis *)a)->axis;
         break;
     case LTH_OP_SOFTMAX:

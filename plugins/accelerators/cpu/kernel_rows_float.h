@@ -34,5 +34,10 @@ static void NAME(layer_norm)(const rows_call *r, int64_t first, int64_t n)
     cpu_kernels()->KERNELS.layer_norm(IN(0, first * r->C), *IN(1, 0), OUT(0, first * r->C), OUT(1, first), n, r->C);
 }
 
+static void NAME(rms_norm)(const rows_call *r, int64_t first, int64_t n)
+{
+    cpu_kernels()->KERNELS.rms_norm(IN(0, first * r->C), *IN(1, 0), OUT(0, first * r->C), OUT(1, first), n, r->C);
+}
+
 #undef IN
 #undef OUT

@@ -50,12 +50,12 @@ accel_tile_function PASTE(accel_tile, ISA);
 #undef F
 #undef NAME
 
-#define KERNELS(type)                                                                                            \
-    {                                                                                                            \
-        .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,         \
-        .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,      \
-        .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type, \
-        .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type                         \
+#define KERNELS(type)                                                                                                 \
+    {                                                                                                                 \
+        .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,              \
+        .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,           \
+        .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type,      \
+        .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type, .rms_norm = rms_norm_##type \
     }
 
 const cpu_kernel_table PASTE(cpu_kernels, ISA) = {

@@ -29,9 +29,11 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_CROSS_ENTROPY:
     case LTH_OP_CROSS_ENTROPY_GRAD:
     case LTH_OP_LAYER_NORM:
+    case LTH_OP_RMS_NORM:
     case LTH_OP_MEAN:
         return real;
-    case LTH_OP_ATTENTION: /* decomposed into matmuls, far faster than the plain loops */
+    case LTH_OP_ATTENTION:  /* decomposed into matmuls, far faster than the plain loops */
+    case LTH_OP_BATCH_NORM: /* into reductions and fused loops, likewise */
         return false;
     default:
         return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;

@@ -77,23 +77,40 @@ static void NAME(cross_entropy_grad)(const T *x, const int64_t *target, const T 
     }
 }
 
+/* The sum of (x - mean) (x - mean). */
+static double NAME(squares)(const T *x, int64_t n, T mean)
+{
+    T part[256];
+    double sum = 0;
+    for (int64_t k = 0; k < n; k += 256) {
+        int64_t m = n - k < 256 ? n - k : 256;
+        LOOP for (int64_t i = 0; i < m; i++)
+        {
+            T away = x[k + i] - mean;
+            part[i] = away * away;
+        }
+        sum += NAME(sum)(part, m);
+    }
+    return sum;
+}
+
 /* (x - mean) / sqrt(variance + eps), and 1 / sqrt(variance + eps). */
 static void NAME(layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K)
 {
     for (int64_t r = 0; r < rows; r++, x += K, y += K) {
-        T mean = (T)(NAME(sum)(x, K) / (double)K), part[256];
-        double squares = 0;
-        for (int64_t k = 0; k < K; k += 256) {
-            int64_t n = K - k < 256 ? K - k : 256;
-            LOOP for (int64_t i = 0; i < n; i++)
-            {
-                T away = x[k + i] - mean;
-                part[i] = away * away;
-            }
-            squares += NAME(sum)(part, n);
-        }
-        T scale = (T)(1 / sqrt(squares / (double)K + (double)eps));
+        T mean = (T)(NAME(sum)(x, K) / (double)K);
+        T scale = (T)(1 / sqrt(NAME(squares)(x, K, mean) / (double)K + (double)eps));
         rstd[r] = scale;
         LOOP for (int64_t i = 0; i < K; i++) y[i] = (x[i] - mean) * scale;
+    }
+}
+
+/* x / sqrt(mean(x x) + eps), and 1 / sqrt(mean(x x) + eps). */
+static void NAME(rms_norm)(const T *x, T eps, T *y, T *rrms, int64_t rows, int64_t K)
+{
+    for (int64_t r = 0; r < rows; r++, x += K, y += K) {
+        T scale = (T)(1 / sqrt(NAME(squares)(x, K, 0) / (double)K + (double)eps));
+        rrms[r] = scale;
+        LOOP for (int64_t i = 0; i < K; i++) y[i] = x[i] * scale;
     }
 }

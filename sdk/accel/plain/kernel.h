@@ -34,7 +34,7 @@ typedef struct plain_family {
 
 extern const plain_family plain_leaf_ops, plain_pointwise_ops, plain_shape_ops, plain_reduce_ops, plain_index_ops, plain_network_ops,
     plain_attention_ops, plain_order_ops;
-extern const plain_family plain_conv_ops, plain_pool_ops, plain_resize_ops;
+extern const plain_family plain_conv_ops, plain_pool_ops, plain_resize_ops, plain_norm_ops;
 
 /* The kernel for an op on a dtype (accel_node_dtype), or NULL. */
 plain_kernel plain_find(uint32_t code, lth_dtype dtype);

@@ -15,6 +15,5 @@ static const plain_op ops[] = {
     { LTH_OP_LOG_SOFTMAX, PLAIN_FLOATS(log_softmax) },
     { LTH_OP_CROSS_ENTROPY, PLAIN_FLOATS(cross_entropy) },
     { LTH_OP_CROSS_ENTROPY_GRAD, PLAIN_FLOATS(cross_entropy_grad) },
-    { LTH_OP_LAYER_NORM, PLAIN_FLOATS(layer_norm) },
 };
 const plain_family plain_network_ops = PLAIN_FAMILY(ops);

@@ -89,29 +89,3 @@ static bool NAME(cross_entropy_grad)(const plain_call *c)
     }
     return true;
 }
-
-/* (x, eps) -> (x - mean) / sqrt(var + eps), 1 / sqrt(var + eps) over the last axes; the variance is the biased one. */
-static bool NAME(layer_norm)(const plain_call *c)
-{
-    const lth_attr_axis *a = plain_attributes(c);
-    const lth_shape *s = plain_in(c, 0);
-    T eps = *(const T *)c->in[1], *rstd = c->out[1];
-    int64_t K = 1, rows = 1;
-    for (int32_t d = 0; d < s->rank; d++)
-        *(d < s->rank - a->axis ? &rows : &K) *= s->dim[d];
-    for (int64_t row = 0; row < rows; row++) {
-        const T *x = (const T *)c->in[0] + row * K;
-        T *y = (T *)c->out[0] + row * K;
-        NAME(pairwise) sum, squares;
-        sum.count = squares.count = 0;
-        for (int64_t k = 0; k < K; k++)
-            NAME(add_term)(&sum, x[k]);
-        T mean = NAME(total)(&sum) / (T)K;
-        for (int64_t k = 0; k < K; k++)
-            NAME(add_term)(&squares, (x[k] - mean) * (x[k] - mean));
-        rstd[row] = 1 / M(sqrt)(NAME(total)(&squares) / (T)K + eps);
-        for (int64_t k = 0; k < K; k++)
-            y[k] = (x[k] - mean) * rstd[row];
-    }
-    return true;
-}
