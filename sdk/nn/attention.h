@@ -51,6 +51,7 @@ typedef struct lth_multihead_attention_args {
     double dropout LTH_ZERO; /* of the probabilities */
     int64_t kdim LTH_ZERO;   /* channels of the keys; default: those of the queries */
     int64_t vdim LTH_ZERO;
+    const lth_init *out_proj LTH_ZERO; /* of its weight; default: PyTorch's of a linear layer */
     int32_t no_bias LTH_ZERO;
     int32_t reserved LTH_ZERO;
 } lth_multihead_attention_args;
@@ -85,7 +86,7 @@ static inline lth_multihead_attention lth_multihead_attention_new_(lth_setup *s,
     }
     if (!a->no_bias)
         m.in_proj_bias = lth_parameter_new(s, "in_proj_bias", LTH_SHAPE(3 * C), lth_init_constant(0));
-    m.out_proj = lth_linear_new(s, "out_proj", C, C, .bias = lth_init_constant(0), .no_bias = a->no_bias);
+    m.out_proj = lth_linear_new(s, "out_proj", C, C, .weight = a->out_proj, .bias = lth_init_constant(0), .no_bias = a->no_bias);
     lth_leave(s);
     return m;
 }
@@ -253,7 +254,8 @@ static inline lth_tensor lth_causal_attention_apply_(const lth_causal_attention 
 }
 
 #pragma pop_macro("LTH_HERE")
-/* m->attn = lth_multihead_attention_new(s, "self_attn", C, heads); options follow: .dropout, .kdim, .vdim, .no_bias = 1 */
+/* m->attn = lth_multihead_attention_new(s, "self_attn", C, heads); options follow: .dropout, .kdim, .vdim, .out_proj,
+ * .no_bias = 1 */
 #define lth_multihead_attention_new(s, name, channels, ...) \
     lth_multihead_attention_new_((s), (name), (channels), LTH_REF(lth_multihead_attention_args, .heads = __VA_ARGS__), LTH_HERE)
 /* lth_multihead_attention_apply(&m->attn, query, key, value); options follow: .attn_mask, .key_padding_mask, .weights = &w,

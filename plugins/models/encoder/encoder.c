@@ -4,21 +4,12 @@
 #include <lthost/model.h>
 #include <lthost/nn.h>
 
-enum { LAYERS = 64 };
-
-typedef struct layer {
-    lth_multihead_attention self_attn;
-    lth_linear linear1, linear2;
-    lth_layer_norm norm1, norm2;
-} layer;
-
 struct encoder {
     int64_t layers, heads, width, hidden, padding;
     double dropout;
     int64_t context;
     lth_embedding embedding, position;
-    layer layer[LAYERS];
-    lth_layer_norm norm;
+    lth_transformer_stack encoder;
     lth_linear fc;
 };
 
@@ -32,21 +23,6 @@ static const lth_option options[] = {
     LTH_OPTION(struct encoder, dropout, "0.1", "[0..1)", "probability that dropout zeroes an element"),
 };
 
-static layer layer_new(const struct encoder *m, lth_setup *s, int64_t index)
-{
-    char name[24];
-    layer l;
-    snprintf(name, sizeof name, "%lld", (long long)index);
-    lth_enter(s, name);
-    l.self_attn = lth_multihead_attention_new(s, "self_attn", m->width, m->heads, .dropout = m->dropout);
-    l.linear1 = lth_linear_new(s, "linear1", m->width, m->hidden);
-    l.linear2 = lth_linear_new(s, "linear2", m->hidden, m->width);
-    l.norm1 = lth_layer_norm_new(s, "norm1", m->width);
-    l.norm2 = lth_layer_norm_new(s, "norm2", m->width);
-    lth_leave(s);
-    return l;
-}
-
 static lth_status configure(void *self, lth_setup *s)
 {
     struct encoder *m = self;
@@ -54,25 +30,10 @@ static lth_status configure(void *self, lth_setup *s)
     m->hidden = m->hidden ? m->hidden : 4 * m->width;
     m->embedding = lth_embedding_new(s, "embedding", lth_num_classes(s, "x"), m->width, .padding = 1, .padding_idx = m->padding);
     m->position = lth_embedding_new(s, "position", m->context, m->width);
-    lth_enter(s, "encoder");
-    lth_enter(s, "layers");
-    for (int64_t i = 0; i < m->layers; i++)
-        m->layer[i] = layer_new(m, s, i);
-    lth_leave(s);
-    m->norm = lth_layer_norm_new(s, "norm", m->width);
-    lth_leave(s);
+    m->encoder = lth_transformer_encoder_new(s, "encoder", m->layers, m->width, m->heads, .hidden = m->hidden,
+                                             .dropout = m->dropout, .activation = LTH_OP_GELU, .norm_first = 1, .norm = 1);
     m->fc = lth_linear_new(s, "fc", m->width, lth_num_classes(s, "y"));
     return lth_setup_status(s);
-}
-
-/* x (B, T, C); padding (B, T), true where a token stands for nothing */
-static lth_tensor layer_apply(const struct encoder *m, const layer *l, lth_tensor x, lth_tensor padding)
-{
-    lth_tensor h = lth_layer_norm_apply(&l->norm1, x);
-    h = lth_multihead_attention_apply(&l->self_attn, h, h, h, .key_padding_mask = padding);
-    x = lth_add(x, lth_dropout(h, m->dropout));
-    h = lth_gelu(lth_linear_apply(&l->linear1, lth_layer_norm_apply(&l->norm2, x)));
-    return lth_add(x, lth_dropout(lth_linear_apply(&l->linear2, lth_dropout(h, m->dropout)), m->dropout));
 }
 
 static lth_tensor forward(void *self, lth_step *step)
@@ -81,9 +42,7 @@ static lth_tensor forward(void *self, lth_step *step)
     lth_tensor tokens = lth_input(step, "x"), padding = lth_eq(tokens, (double)m->padding); /* (B, T) */
     lth_tensor x = lth_add(lth_embedding_apply(&m->embedding, tokens), lth_parameter_value(tokens, m->position.weight));
     x = lth_dropout(x, m->dropout);
-    for (int64_t i = 0; i < m->layers; i++)
-        x = layer_apply(m, &m->layer[i], x, padding);
-    x = lth_layer_norm_apply(&m->norm, x); /* (B, T, C) */
+    x = lth_transformer_encoder_apply(&m->encoder, x, .key_padding_mask = padding); /* (B, T, C) */
     lth_tensor seen = lth_cast(lth_not(padding), lth_dtype_of(x));
     lth_tensor weight = lth_div(seen, lth_maximum(lth_sum_axis(seen, 1, 1), 1)); /* (B, T): a mean's */
     lth_tensor mean = lth_sum_axis(lth_mul(x, lth_reshape(weight, lth_dim(x, 0), lth_dim(x, 1), 1)), 1, 0);

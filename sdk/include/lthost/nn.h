@@ -25,5 +25,6 @@
 #include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
 #include <lthost/nn/regression_metric.h>
+#include <lthost/nn/transformer.h>
 
 #endif

@@ -11,7 +11,58 @@ struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; lth_conv2d c
     lth_curve_metric auroc;
     lth_regression_metric r2;
     lth_mean_metric mean;
+    lth_multihead_attention attention;
+    lth_causal_attention causal;
+    lth_recurrent lstm;
+    lth_recurrent_cell gru;
+    lth_transformer_layer layer;
+    lth_transformer_stack encoder, decoder;
+    lth_transformer transformer;
 };
+
+void sequence_layers(net *n, lth_setup *s)
+{
+    n->attention = lth_multihead_attention_new(s, "attention", 4, 2, .dropout = 0.1, .kdim = 3, .vdim = 5,
+                                               .out_proj = lth_init_xavier_uniform(4, 4), .no_bias = 1);
+    n->causal = lth_causal_attention_new(s, "causal", 4, 2, .dropout = 0.1, .weight = lth_init_normal(0, 0.02),
+                                         .project = lth_init_normal(0, 0.01), .bias = lth_init_constant(0), .no_bias = 1);
+    n->lstm = lth_lstm_new(s, "lstm", 3, 4, .layers = 2, .dropout = 0.1, .bidirectional = 1, .batch_first = 1, .no_bias = 1);
+    n->lstm = lth_rnn_new(s, "rnn", 3, 4, .relu = 1);
+    n->lstm = lth_gru_new(s, "gru", 3, 4);
+    n->gru = lth_rnn_cell_new(s, "rnn_cell", 3, 4, .no_bias = 1, .relu = 1);
+    n->gru = lth_lstm_cell_new(s, "lstm_cell", 3, 4);
+    n->gru = lth_gru_cell_new(s, "gru_cell", 3, 4);
+    n->layer = lth_transformer_encoder_layer_new(s, "layer", 4, 2, .hidden = 8, .dropout = 0.1, .eps = 1e-6,
+                                                 .activation = LTH_OP_GELU, .norm_first = 1, .no_bias = 1, .xavier = 1);
+    n->layer = lth_transformer_decoder_layer_new(s, "decoder_layer", 4, 2, .hidden = 8);
+    n->encoder = lth_transformer_encoder_new(s, "encoder", 2, 4, 2, .hidden = 8, .norm = 1);
+    n->decoder = lth_transformer_decoder_new(s, "decoder", 2, 4, 2, .hidden = 8, .norm = 1);
+    n->transformer = lth_transformer_new(s, "transformer", 1, 1, 4, 2, .hidden = 8);
+}
+
+lth_tensor sequences(net *n, lth_tensor x, lth_tensor mask)
+{
+    lth_tensor weights;
+    lth_tensor y = lth_attention(x, x, x, .mask = mask, .scale = 0.5, .dropout = 0.1, .causal = 1);
+    y = lth_add(y, lth_attention_log_sum_exp(y));
+    y = lth_rotary(lth_rotary_interleaved(y, x, x), x, x);
+    const lth_rnn_weights w = { x, x, x, x };
+    y = lth_add(lth_rnn_tanh(y, x, &w, 0).y, lth_rnn_relu(y, x, &w, 1).h);
+    y = lth_add(lth_rnn_gru(y, x, &w, 0).y, lth_rnn_lstm(y, x, x, &w, 1).c);
+    y = lth_multihead_attention_apply(&n->attention, y, x, x, .attn_mask = mask, .key_padding_mask = mask, .weights = &weights,
+                                      .per_head = 1, .causal = 1);
+    y = lth_causal_attention_apply(&n->causal, lth_add(y, weights));
+    y = lth_recurrent_apply(&n->lstm, y, .h0 = x, .c0 = x, .lengths = mask).y;
+    y = lth_recurrent_cell_apply(&n->gru, y, x, x).h;
+    y = lth_transformer_encoder_layer_apply(&n->layer, y, .mask = mask, .key_padding_mask = mask, .causal = 1);
+    y = lth_transformer_decoder_layer_apply(&n->layer, y, x, .mask = mask, .key_padding_mask = mask, .memory_mask = mask,
+                                            .memory_key_padding_mask = mask, .causal = 1, .memory_causal = 1);
+    y = lth_transformer_encoder_apply(&n->encoder, y, .key_padding_mask = mask);
+    y = lth_transformer_decoder_apply(&n->decoder, y, x, .causal = 1);
+    return lth_transformer_apply(&n->transformer, x, y, .src_mask = mask, .src_key_padding_mask = mask, .tgt_mask = mask,
+                                 .tgt_key_padding_mask = mask, .memory_mask = mask, .memory_key_padding_mask = mask,
+                                 .src_causal = 1, .tgt_causal = 1, .memory_causal = 1);
+}
 
 lth_status configure(void *self, lth_setup *s)
 {
@@ -27,6 +78,7 @@ lth_status configure(void *self, lth_setup *s)
     n->auroc = lth_auroc_new(s, "auroc", 4, .thresholds = 50);
     n->r2 = lth_r2_new(s, "r2", 4, .multioutput = LTH_MULTIOUTPUT_RAW);
     n->mean = lth_mean_metric_new(s, "mean", .reduce = LTH_REDUCE_MAX);
+    sequence_layers(n, s);
     return lth_setup_status(s);
 }
 
@@ -46,6 +98,7 @@ lth_tensor training_step(void *self, lth_step *step)
     lth_tensor x = lth_embedding_apply(&n->wte, lth_input(step, "x")), y = lth_input(step, "y"), z = lth_input(step, "z");
     x = lth_linear_apply(&n->fc, lth_layer_norm_apply(&n->norm, lth_dropout(x, 0.1)));
     x = lth_add(x, lth_mean(images(n, lth_input(step, "image"))));
+    x = lth_add(x, sequences(n, x, y));
     x = lth_mish(lth_elu(lth_relu6(lth_leaky_relu(lth_hardswish(lth_softplus_scaled(x, 1, 20)), 0.1)), 1));
     lth_tensor loss = lth_cross_entropy(x, y, .label_smoothing = 0.1, .reduction = LTH_REDUCTION_SUM, .ignore = 1, .ignore_index = 0);
     loss = lth_add(loss, lth_smooth_l1_loss(x, z, .beta = 0.5));

@@ -13,7 +13,7 @@ typedef struct module_trial {
     const json_t *options;
     union {
         void *align;
-        char bytes[16384];
+        char bytes[131072];
     } layer; /* the row's own: a layer's struct */
 } module_trial;
 
