@@ -47,7 +47,8 @@ static lth_slot declare(lth_optimizer_setup *h, const char *name, double initial
             return (lth_slot) { 0, 0 };
         }
     group->slots = memory_grow(group->slots, &group->slot_capacity, group->slot_count + 1, sizeof *group->slots);
-    group->slots[group->slot_count++] = (state_slot) { arena_copy_text(&s->state->names, name), initial, is_number, { 0 } };
+    group->slots[group->slot_count++] =
+        (state_slot) { .name = arena_copy_text(&s->state->names, name), .initial = initial, .is_number = is_number };
     return (lth_slot) { (uint32_t)group->slot_count, 0 };
 }
 
@@ -60,10 +61,54 @@ static lth_slot declare_number(lth_optimizer_setup *h, const char *name, double 
     return declare(h, name, initial, true);
 }
 
+/* The shape that the rule gives a parameter's state: of the parameter's type, or of rank -1. */
+static bool piece_shape(const optimizer_setup *s, const char *name, const state_entry *p, lth_shape *out,
+                        bool (*shape)(const lth_shape *parameter, lth_shape *state))
+{
+    lth_shape chosen = { p->shape.dtype, 0, { 0 } };
+    bool any = shape(&p->shape, &chosen);
+    bool valid = !any || (chosen.rank >= 0 && chosen.rank <= LTH_MAX_RANK);
+    *out = (lth_shape) { p->shape.dtype, any ? chosen.rank : -1, { 0 } };
+    for (int32_t i = 0; valid && i < out->rank; i++) {
+        out->dim[i] = chosen.dim[i];
+        valid = chosen.dim[i] >= 0 && chosen.dim[i] <= INT32_MAX;
+    }
+    if (!valid)
+        error_set(s->error, LTH_INVALID, "optimizer '%s': its state '%s' has no valid shape for parameter '%s'",
+                  s->optimizer->name, name, p->name);
+    return valid;
+}
+
+static lth_slot declare_shaped(lth_optimizer_setup *h, const char *name, double initial,
+                               bool (*shape)(const lth_shape *parameter, lth_shape *state))
+{
+    optimizer_setup *s = (optimizer_setup *)h;
+    state_group *group = s->group;
+    if (s->optimizer->rule->elementwise > 0) {
+        error_set(s->error, LTH_INVALID, "optimizer '%s' is elementwise: its state '%s' has the parameters' own shapes",
+                  s->optimizer->name, name);
+        return (lth_slot) { 0, 0 };
+    }
+    lth_slot id = declare(h, name, initial, false);
+    if (!id.id)
+        return id;
+    state_slot *slot = &group->slots[id.id - 1];
+    slot->pieces = arena_array(&s->state->names, group->count, sizeof *slot->pieces);
+    for (uint32_t i = 0; i < group->count; i++) {
+        state_piece *piece = &slot->pieces[i];
+        if (!piece_shape(s, name, &s->state->parameters.at[group->parameters[i]], &piece->shape, shape))
+            return (lth_slot) { 0, 0 };
+        piece->offset = slot->elements;
+        slot->elements += piece->shape.rank < 0 ? 0 : lth_shape_count(&piece->shape);
+    }
+    return id;
+}
+
 static const lth_optimizer_setup_api api = {
     .struct_size = sizeof(lth_optimizer_setup_api),
     .state = declare_state,
     .number = declare_number,
+    .shaped = declare_shaped,
 };
 
 /* ---- A group ---- */

@@ -42,6 +42,11 @@ static void add_tensor(engine *g, const char *name, engine_tensor_kind kind, uin
 
 static lth_init constant(double value) { return (lth_init) { .kind = LTH_INIT_CONSTANT, .a = value }; }
 
+static int64_t slot_elements(const state_group *group, const state_slot *slot)
+{
+    return slot->is_number ? 1 : slot->pieces ? slot->elements : group->elements;
+}
+
 static void place_group(engine *g, const state_optimizer *o, state_group *group, bool accumulate)
 {
     lth_dtype type = g->options.floating;
@@ -54,7 +59,7 @@ static void place_group(engine *g, const state_optimizer *o, state_group *group,
     }
     const char *purpose = arena_format(&g->state.names, "optimizer.%s", o->name);
     for (size_t k = 0; k < group->slot_count; k++)
-        group->slots[k].place = place(g, purpose, type, group->slots[k].is_number ? 1 : group->elements, true);
+        group->slots[k].place = place(g, purpose, type, slot_elements(group, &group->slots[k]), true);
     if (accumulate)
         group->accumulated = place(g, "accumulated", type, group->elements, true);
 }
@@ -79,9 +84,11 @@ static void name_group(engine *g, const state_optimizer *o, size_t index)
         const state_entry *p = &g->state.parameters.at[group->parameters[i]];
         for (size_t k = 0; k < group->slot_count; k++) {
             const state_slot *slot = &group->slots[k];
-            if (!slot->is_number)
-                add_tensor(g, arena_format(names, "%s/%s/%s", o->name, p->name, slot->name), ENGINE_OPTIMIZER_STATE, 0, &p->shape,
-                           (state_place) { slot->place.arena, 0, slot->place.offset + at }, constant(slot->initial));
+            const state_piece own = slot->pieces ? slot->pieces[i] : (state_piece) { p->shape, at };
+            if (!slot->is_number && own.shape.rank >= 0)
+                add_tensor(g, arena_format(names, "%s/%s/%s", o->name, p->name, slot->name), ENGINE_OPTIMIZER_STATE, 0,
+                           &own.shape, (state_place) { slot->place.arena, 0, slot->place.offset + own.offset },
+                           constant(slot->initial));
         }
         at += lth_shape_count(&p->shape);
     }

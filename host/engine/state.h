@@ -34,12 +34,20 @@ typedef struct state_entries {
     size_t count, capacity;
 } state_entries;
 
-/* A piece of optimizer state: one element a parameter element, or one number a group. */
+/* State of a shape that the rule chose for one parameter; rank -1: it has none. */
+typedef struct state_piece {
+    lth_shape shape;
+    int64_t offset; /* from the slot's place */
+} state_piece;
+
+/* A piece of optimizer state: one element a parameter element, or one number a group, or a piece of its own a parameter. */
 typedef struct state_slot {
     const char *name;
     double initial;
     bool is_number;
-    state_place place; /* of the group's first parameter, or of the number */
+    state_place place;   /* of the group's first parameter, or of the number */
+    state_piece *pieces; /* by parameter of the group; NULL: the parameters' own shapes */
+    int64_t elements;    /* of the pieces together */
 } state_slot;
 
 /* A numeric option that update rules read as a run-time scalar. */

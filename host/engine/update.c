@@ -157,6 +157,7 @@ typedef struct rule_run {
     uint32_t parameter, gradient, new_parameter, site;
     lth_shape shape; /* of what it runs on */
     int64_t offset;  /* of that, from the group's beginning */
+    uint32_t index;  /* of the parameter in the group, where the rule runs on one */
     uint32_t *slots; /* new contents by slot, LTH_NO_VALUE: not set */
 } rule_run;
 
@@ -165,10 +166,16 @@ static trace *rule_trace(rule_run *r) { return &r->x->engine->rule; }
 
 static const state_slot *find_slot(rule_run *r, lth_slot slot)
 {
-    if (slot.id >= 1 && slot.id <= r->group->slot_count)
-        return &r->group->slots[slot.id - 1];
-    error_set(&rule_trace(r)->error, LTH_INVALID, "optimizer '%s': its rule uses a state that was not declared in setup (id %u)",
-              r->optimizer->name, slot.id);
+    const state_slot *known = slot.id >= 1 && slot.id <= r->group->slot_count ? &r->group->slots[slot.id - 1] : NULL;
+    if (known && (!known->pieces || known->pieces[r->index].shape.rank >= 0))
+        return known;
+    error *e = &rule_trace(r)->error;
+    if (known)
+        error_set(e, LTH_INVALID, "optimizer '%s': its rule uses the state '%s', which parameter '%s' does not have",
+                  r->optimizer->name, known->name, r->x->engine->state.parameters.at[r->group->parameters[r->index]].name);
+    else
+        error_set(e, LTH_INVALID, "optimizer '%s': its rule uses a state that was not declared in setup (id %u)",
+                  r->optimizer->name, slot.id);
     return NULL;
 }
 
@@ -176,10 +183,14 @@ static void slot_place(const rule_run *r, const state_slot *slot, state_place *p
 {
     *place = slot->place;
     *shape = r->shape;
-    if (slot->is_number)
+    if (slot->is_number) {
         *shape = (lth_shape) { r->shape.dtype, 0, { 0 } };
-    else
+    } else if (slot->pieces) {
+        *shape = slot->pieces[r->index].shape;
+        place->offset += slot->pieces[r->index].offset;
+    } else {
         place->offset += r->offset;
+    }
 }
 
 static lth_tensor update_parameter(lth_update *u) { return trace_tensor(rule_trace(of(u)), of(u)->parameter); }
@@ -303,6 +314,7 @@ static bool update_each(rule_run *r, const uint32_t *values, uint32_t *results, 
     for (uint32_t i = 0; i < r->group->count; i++) {
         const state_entry *p = &x->engine->state.parameters.at[r->group->parameters[i]];
         r->shape = p->shape;
+        r->index = i;
         r->offset = p->place.offset - r->group->place.offset;
         r->gradient = values[i];
         r->parameter = values[r->group->count + i];

@@ -28,6 +28,10 @@ typedef struct lth_optimizer_setup_api {
     lth_slot (*state)(lth_optimizer_setup *s, const char *name, double initial);
     /* One number a group (a step count, say). [main] */
     lth_slot (*number)(lth_optimizer_setup *s, const char *name, double initial);
+    /* State of another shape than the parameter's, as factored moments have: `shape` fills *state's rank and dimensions from
+     * the parameter's, or returns false where that parameter has none; the rule must not ask for it then. Only for rules that
+     * are not elementwise. [main] */
+    lth_slot (*shaped)(lth_optimizer_setup *s, const char *name, double initial, bool (*shape)(const lth_shape *parameter, lth_shape *state));
 } lth_optimizer_setup_api;
 struct lth_optimizer_setup { const lth_optimizer_setup_api *api; };
 
@@ -54,6 +58,11 @@ typedef struct lth_optimizer {
 
 static inline lth_slot lth_state_new(lth_optimizer_setup *s, const char *name, double initial) { return s->api->state(s, name, initial); }
 static inline lth_slot lth_number_new(lth_optimizer_setup *s, const char *name, double initial) { return s->api->number(s, name, initial); }
+static inline lth_slot lth_shaped_state_new(lth_optimizer_setup *s, const char *name, double initial,
+                                            bool (*shape)(const lth_shape *parameter, lth_shape *state))
+{
+    return s->api->shaped(s, name, initial, shape);
+}
 static inline lth_tensor lth_update_parameter(lth_update *u) { return u->api->parameter(u); }
 static inline lth_tensor lth_update_gradient(lth_update *u) { return u->api->gradient(u); }
 static inline lth_tensor lth_update_state(lth_update *u, lth_slot s) { return u->api->state(u, s); }
