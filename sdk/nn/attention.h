@@ -4,6 +4,7 @@
 #ifndef LTHOST_NN_ATTENTION_H
 #define LTHOST_NN_ATTENTION_H
 
+#include "attention_cache.h"
 #include "check.h"
 #include "init.h"
 #include "linear.h"
@@ -237,19 +238,28 @@ static inline lth_causal_attention lth_causal_attention_new_(lth_setup *s, const
     return m;
 }
 
+typedef struct lth_causal_attention_call {
+    lth_tensor x LTH_ZERO;               /* (B, T, C) */
+    lth_attention_cache *cache LTH_ZERO; /* (B, H, S, D): its steps are seen, too, and those of x are written at `place` */
+    lth_tensor place LTH_ZERO;           /* i64 of rank 0 */
+} lth_causal_attention_call;
+
 /* x (B, T, C) -> the same. */
-static inline lth_tensor lth_causal_attention_apply_(const lth_causal_attention *m, lth_tensor x, const char *file, uint32_t line)
+static inline lth_tensor lth_causal_attention_apply_(const lth_causal_attention *m, const lth_causal_attention_call *a,
+                                                     const char *file, uint32_t line)
 {
+    lth_tensor x = a->x, qkv[3];
     if (!x.trace)
         return x;
     if (!m->c_attn.weight.id)
         return lth_nn_fail_(x, file, line, "this attention was never made: call lth_causal_attention_new in configure");
     if (!lth_is_sequence_("causal attention", x, m->channels, file, line))
         return x;
-    lth_tensor y = lth_linear_apply(&m->c_attn, x), qkv[3];
+    lth_tensor y = lth_linear_apply(&m->c_attn, x);
     for (int32_t i = 0; i < 3; i++)
         qkv[i] = lth_split_heads_(lth_slice(y, 2, i * m->channels, (i + 1) * m->channels), m->heads, file, line);
-    y = lth_attention(qkv[0], qkv[1], qkv[2], .dropout = m->dropout, .causal = 1);
+    y = a->cache ? lth_attention_cached_(a->cache, a->place, qkv[0], qkv[1], qkv[2], lth_none(), m->dropout, file, line)
+                 : lth_attention(qkv[0], qkv[1], qkv[2], .dropout = m->dropout, .causal = 1);
     return lth_dropout(lth_linear_apply(&m->c_proj, lth_join_heads_(y, file, line)), m->dropout);
 }
 
@@ -265,7 +275,9 @@ static inline lth_tensor lth_causal_attention_apply_(const lth_causal_attention 
 /* m->attn = lth_causal_attention_new(s, "attn", C, heads); options follow: .dropout, .weight, .project, .bias, .no_bias = 1 */
 #define lth_causal_attention_new(s, name, channels, ...) \
     lth_causal_attention_new_((s), (name), (channels), LTH_REF(lth_causal_attention_args, .heads = __VA_ARGS__), LTH_HERE)
-#define lth_causal_attention_apply(m, x) lth_causal_attention_apply_((m), (x), LTH_HERE)
+/* lth_causal_attention_apply(&m->attn, x); options follow: .cache = &cache, .place */
+#define lth_causal_attention_apply(m, ...) \
+    lth_causal_attention_apply_((m), LTH_REF(lth_causal_attention_call, .x = __VA_ARGS__), LTH_HERE)
 
 LTH_END_C
 #endif

@@ -32,6 +32,7 @@ typedef struct lth_transformer_stack {
     lth_transformer_layer layers[LTH_TRANSFORMER_LAYERS];
     lth_layer_norm norm; /* after the last layer, with .norm */
     int64_t count;
+    uint32_t has_norm, reserved;
 } lth_transformer_stack;
 
 typedef struct lth_transformer_args {
@@ -118,10 +119,11 @@ static inline lth_transformer_stack lth_transformer_stack_new_(lth_setup *s, con
         m.layers[i] = lth_transformer_layer_new_(s, index, C, decodes, a, file, line);
     }
     lth_leave(s);
-    if (a->norm)
+    if (a->norm > 0)
         m.norm = lth_layer_norm_new(s, "norm", C, .eps = a->eps, .no_bias = a->no_bias);
     lth_leave(s);
     m.count = layers;
+    m.has_norm = a->norm > 0;
     return m;
 }
 
@@ -184,7 +186,7 @@ static inline lth_tensor lth_transformer_stack_apply_(const lth_transformer_stac
                             decodes ? "decoder" : "encoder");
     for (int64_t i = 0; i < m->count; i++)
         now.x = lth_transformer_layer_apply_(&m->layers[i], decodes, &now, file, line);
-    return m->norm.size ? lth_layer_norm_apply(&m->norm, now.x) : now.x;
+    return m->has_norm ? lth_layer_norm_apply(&m->norm, now.x) : now.x;
 }
 
 /* ---- torch.nn.Transformer: an encoder, and a decoder that looks at what it says ---- */

@@ -3,26 +3,24 @@
 
 usage: python transformer.py      writes transformer.json
 
-The blocks of Llama and GPT are those of traces.py, written down here with the options that the recordings vary.
+torch has no rotary embedding and no blocks of Llama and GPT: they are written down here as Llama's own code, Hugging Face's and
+nanoGPT have them.
 """
 
 import warnings
 
 import torch
+import torch.nn.functional as F
 from common import made_by, write_json
 from modules import draw, fill, record
 from torch import nn
 
 warnings.filterwarnings("ignore", category=UserWarning)  # torch.nn.Transformer tells of its fast path
-C, H, F = 4, 2, 3
+C, H, WIDTH = 4, 2, 3
 
 
 def parameters(module):
     return {f"m.{key}": value for key, value in module.named_parameters()}
-
-
-def option_names(options):
-    return {key: value for key, value in options.items() if not isinstance(value, nn.Module)}
 
 
 def hidden_later(count, other=None):
@@ -35,7 +33,7 @@ def causal_masks(call, t, pairs):
 
 
 def encoder_layer(name, masks=None, call=None, **options):
-    module = fill(nn.TransformerEncoderLayer(C, H, F, 0.0, batch_first=True, **options))
+    module = fill(nn.TransformerEncoderLayer(C, H, WIDTH, 0.0, batch_first=True, **options))
     masks, call = masks or {}, call or {}
     pairs = [("causal", "src_mask", "x", "x")]
 
@@ -46,7 +44,7 @@ def encoder_layer(name, masks=None, call=None, **options):
 
 
 def decoder_layer(name, masks=None, call=None, **options):
-    module = fill(nn.TransformerDecoderLayer(C, H, F, 0.0, batch_first=True, **options))
+    module = fill(nn.TransformerDecoderLayer(C, H, WIDTH, 0.0, batch_first=True, **options))
     masks, call = masks or {}, call or {}
     pairs = [("causal", "tgt_mask", "x", "x"), ("memory_causal", "memory_mask", "x", "memory")]
 
@@ -58,14 +56,14 @@ def decoder_layer(name, masks=None, call=None, **options):
 
 
 def encoder(name, layers, masks, norm, **options):
-    layer = nn.TransformerEncoderLayer(C, H, F, 0.0, batch_first=True, **options)
+    layer = nn.TransformerEncoderLayer(C, H, WIDTH, 0.0, batch_first=True, **options)
     module = fill(nn.TransformerEncoder(layer, layers, nn.LayerNorm(C) if norm else None, enable_nested_tensor=False))
     return record(f"encoder {name}", "TransformerEncoder", lambda t: module(t["x"], src_key_padding_mask=t["src_key_padding_mask"]),
                   {"x": draw(2, 3, C)} | masks, parameters(module), options | {"layers": layers, "norm": norm})
 
 
 def decoder(name, layers, norm, **options):
-    layer = nn.TransformerDecoderLayer(C, H, F, 0.0, batch_first=True, **options)
+    layer = nn.TransformerDecoderLayer(C, H, WIDTH, 0.0, batch_first=True, **options)
     module = fill(nn.TransformerDecoder(layer, layers, nn.LayerNorm(C) if norm else None))
     return record(f"decoder {name}", "TransformerDecoder", lambda t: module(t["x"], t["memory"], tgt_mask=hidden_later(2)),
                   {"x": draw(1, 2, C), "memory": draw(1, 3, C)}, parameters(module),
@@ -73,7 +71,7 @@ def decoder(name, layers, norm, **options):
 
 
 def transformer(name, masks, call=None, **options):
-    module = fill(nn.Transformer(C, H, 1, 1, F, 0.0, batch_first=True, **options))
+    module = fill(nn.Transformer(C, H, 1, 1, WIDTH, 0.0, batch_first=True, **options))
     call = call or {}
     pairs = [("src_causal", "src_mask", "src", "src"), ("tgt_causal", "tgt_mask", "tgt", "tgt"),
              ("memory_causal", "memory_mask", "tgt", "src")]
@@ -83,6 +81,64 @@ def transformer(name, masks, call=None, **options):
 
     return record(f"transformer {name}", "Transformer", run, {"src": draw(2, 3, C), "tgt": draw(2, 2, C)} | masks, parameters(module),
                   options | call)
+
+
+# --- rotary embedding and sinusoidal positions ----------------------------------------------------------------------------------
+def angles(T, R, theta, first):
+    return torch.outer(torch.arange(first, first + T, dtype=torch.float64),
+                       theta ** (-torch.arange(0, R, 2, dtype=torch.float64) / R))
+
+
+def rotated(x, R=None, theta=10000.0, first=0, interleaved=False):
+    """x (..., T, D), of whose channels the first R are rotated."""
+    R = R or x.shape[-1]
+    angle, part, rest = angles(x.shape[-2], R, theta, first), x[..., :R], x[..., R:]
+    if interleaved:  # as complex numbers
+        pairs = torch.view_as_complex(part.reshape(*part.shape[:-1], R // 2, 2).contiguous())
+        part = torch.view_as_real(pairs * torch.polar(torch.ones_like(angle), angle)).flatten(-2)
+    else:
+        cos, sin = (torch.cat((f(angle), f(angle)), -1) for f in (torch.cos, torch.sin))
+        a, b = part.chunk(2, -1)
+        part = part * cos + torch.cat((-b, a), -1) * sin
+    return torch.cat((part, rest), -1)
+
+
+def rotary(name, **options):
+    names = {"R": "channels"}
+    return record(f"rotary {name}", "rotary", lambda t: rotated(t["x"], **options), {"x": draw(2, 2, 3, 6)},
+                  options={names.get(key, key): value for key, value in options.items()})
+
+
+def sinusoidal(name, theta=10000.0, first=0):
+    def run(t):
+        angle = angles(4, 6, theta, first)
+        table = torch.zeros(4, 6, dtype=torch.float64)
+        table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()
+        return t["x"] + table
+
+    return record(f"sinusoidal {name}", "sinusoidal", run, {"x": draw(1, 4, 6)}, options={"theta": theta, "first": first})
+
+
+# --- a block of GPT -------------------------------------------------------------------------------------------------------------
+class GptBlock(nn.Module):
+    def __init__(self, bias, approximate):
+        super().__init__()
+        self.approximate = approximate
+        self.ln_1, self.ln_2 = (nn.LayerNorm(C, bias=bias) for _ in range(2))
+        self.attn = nn.ModuleDict({"c_attn": nn.Linear(C, 3 * C, bias), "c_proj": nn.Linear(C, C, bias)})
+        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(C, WIDTH, bias), "c_proj": nn.Linear(WIDTH, C, bias)})
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (H, -1)).transpose(1, 2) for part in self.attn["c_attn"](self.ln_1(x)).split(C, 2))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+        x = x + self.attn["c_proj"](y)
+        return x + self.mlp["c_proj"](F.gelu(self.mlp["c_fc"](self.ln_2(x)), approximate=self.approximate))
+
+
+def gpt(name, bias, approximate):
+    module = fill(GptBlock(bias, approximate))
+    return record(f"GPT's block {name}", "GptBlock", lambda t: module(t["x"]), {"x": draw(2, 3, C)}, parameters(module),
+                  {"bias": bias, "tanh": approximate == "tanh"})
 
 
 padding = [[False, False, True], [False, True, False]]
@@ -105,5 +161,13 @@ CASES = [
                 {"src_key_padding_mask": padding, "memory_key_padding_mask": padding}, {"tgt_causal": True}, norm_first=True, activation="gelu"),
     transformer("masks of pairs", {"src_mask": pairs, "tgt_mask": draw(2, 2), "memory_mask": pairs[:2],
                                    "tgt_key_padding_mask": [[0.5, 0.0], [0.0, -1.5]]}),
+    rotary("of halves"),
+    rotary("of neighbours", interleaved=True),
+    rotary("of some channels, from a place on, theta", R=4, theta=100.0, first=7),
+    rotary("of some neighbours", R=2, interleaved=True),
+    sinusoidal("from the first place on"),
+    sinusoidal("from a place on, theta", 50.0, 9),
+    gpt("without biases", False, "none"),
+    gpt("with biases, GELU by tanh", True, "tanh"),
 ]
 write_json("transformer.json", made_by("transformer.py"), "cases", CASES)

@@ -40,8 +40,8 @@ static lth_tensor forward(void *self, lth_step *step)
 {
     struct encoder *m = self;
     lth_tensor tokens = lth_input(step, "x"), padding = lth_eq(tokens, (double)m->padding); /* (B, T) */
-    lth_tensor x = lth_add(lth_embedding_apply(&m->embedding, tokens), lth_parameter_value(tokens, m->position.weight));
-    x = lth_dropout(x, m->dropout);
+    lth_tensor x = lth_embedding_apply(&m->embedding, tokens);
+    x = lth_dropout(lth_add(x, lth_learned_positions(&m->position, x)), m->dropout);
     x = lth_transformer_encoder_apply(&m->encoder, x, .key_padding_mask = padding); /* (B, T, C) */
     lth_tensor seen = lth_cast(lth_not(padding), lth_dtype_of(x));
     lth_tensor weight = lth_div(seen, lth_maximum(lth_sum_axis(seen, 1, 1), 1)); /* (B, T): a mean's */

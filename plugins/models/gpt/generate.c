@@ -13,27 +13,13 @@ static lth_tensor index_of(lth_tensor near, int64_t value)
     return near.trace ? near.trace->api->scalar(near.trace, (double)value, LTH_I64, LTH_HERE) : near;
 }
 
-/* One token of each text through a block: x (B, 1, C); keys and values (B, H, T, D) get those at `place`. seen (T): the positions
- * that are taken. */
-static lth_tensor block_read(const struct gpt *m, const gpt_block *b, lth_tensor x, lth_tensor place, lth_tensor seen,
-                             lth_tensor *cache)
-{
-    lth_tensor qkv = lth_linear_apply(&b->c_attn, lth_layer_norm_apply(&b->ln_1, x));
-    for (int i = 0; i < 2; i++)
-        cache[i] = lth_update_at(cache[i], 2, place, gpt_heads(m, qkv, 1 + i));
-    return gpt_block_end(m, b, x, lth_attention(gpt_heads(m, qkv, 0), cache[0], cache[1], .mask = seen));
-}
-
 /* The token `number` of each text, which stands at `place`, through all blocks: (B, 1, C). */
-static lth_tensor read(const struct gpt *m, lth_tensor text, int64_t number, int64_t place, lth_tensor *caches)
+static lth_tensor read(const struct gpt *m, lth_tensor text, int64_t number, int64_t place, lth_attention_cache *caches)
 {
-    lth_tensor at = index_of(text, place), places = lth_parameter_value(text, m->wpe.weight);
-    const lth_shape all = { LTH_I64, 1, { m->context } };
-    lth_tensor seen = lth_le(lth_iota(text, &all, 0), at);
-    lth_tensor x = lth_embedding_apply(&m->wte, lth_slice_at(text, 1, index_of(text, number), 1));
-    x = lth_add(x, lth_slice_at(places, 0, at, 1));
+    lth_tensor at = index_of(text, place), x = lth_embedding_apply(&m->wte, lth_slice_at(text, 1, index_of(text, number), 1));
+    x = lth_add(x, lth_learned_positions(&m->wpe, x, .first = at));
     for (int64_t i = 0; i < m->layers; i++)
-        x = block_read(m, &m->h[i], x, at, seen, caches + 2 * i);
+        x = lth_gpt_block_apply(&m->h[i], x, .cache = &caches[i], .place = at);
     return x;
 }
 
@@ -61,12 +47,11 @@ static lth_tensor draw(const struct gpt *m, lth_tensor logits)
 lth_tensor gpt_generate(void *self, lth_step *step)
 {
     const struct gpt *m = self;
-    lth_tensor prompt = lth_input(step, "x"), caches[2 * GPT_LAYERS];
+    lth_tensor prompt = lth_input(step, "x");
+    lth_attention_cache caches[GPT_LAYERS];
     const int64_t B = lth_dim(prompt, 0), P = lth_dim(prompt, 1), T = m->context, again = T / 2, length = P + m->generate;
-    const lth_shape *cache = LTH_SHAPE(B, m->heads, T, m->width / m->heads);
-    lth_tensor zero = lth_scalar(lth_parameter_value(prompt, m->wte.weight), 0);
-    for (int64_t i = 0; i < 2 * m->layers; i++)
-        caches[i] = lth_expand_to(zero, cache);
+    for (int64_t i = 0; i < m->layers; i++)
+        caches[i] = lth_attention_cache_new(prompt, B, m->heads, T, m->width / m->heads);
     const lth_tensor parts[] = { prompt, lth_expand(index_of(prompt, 0), B, m->generate) };
     lth_tensor text = lth_concat(parts, 2, 1); /* (B, length) */
     for (int64_t turn = 0, number = 0; number + 1 < length; turn++, number = turn / T * (T - again) + turn % T) {

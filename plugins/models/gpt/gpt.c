@@ -23,27 +23,12 @@ static lth_status init(void *self, const lth_host *host)
                                                (long long)m->width, (long long)m->heads);
 }
 
-static gpt_block block_new(const struct gpt *m, lth_setup *s, int64_t layer)
+static lth_gpt_block block_new(const struct gpt *m, lth_setup *s, int64_t layer)
 {
     char name[24];
-    const int64_t C = m->width;
-    const lth_init *weight = lth_init_normal(0, 0.02), *residual = lth_init_normal(0, 0.02 / sqrt(2.0 * (double)m->layers));
-    const lth_init *bias = lth_init_constant(0);
-    gpt_block b;
     snprintf(name, sizeof name, "%lld", (long long)layer);
-    lth_enter(s, name);
-    b.ln_1 = lth_layer_norm_new(s, "ln_1", C, .no_bias = !m->bias);
-    lth_enter(s, "attn");
-    b.c_attn = lth_linear_new(s, "c_attn", C, 3 * C, .weight = weight, .bias = bias, .no_bias = !m->bias);
-    b.attn_proj = lth_linear_new(s, "c_proj", C, C, .weight = residual, .bias = bias, .no_bias = !m->bias);
-    lth_leave(s);
-    b.ln_2 = lth_layer_norm_new(s, "ln_2", C, .no_bias = !m->bias);
-    lth_enter(s, "mlp");
-    b.c_fc = lth_linear_new(s, "c_fc", C, 4 * C, .weight = weight, .bias = bias, .no_bias = !m->bias);
-    b.mlp_proj = lth_linear_new(s, "c_proj", 4 * C, C, .weight = residual, .bias = bias, .no_bias = !m->bias);
-    lth_leave(s);
-    lth_leave(s);
-    return b;
+    return lth_gpt_block_new(s, name, m->width, m->heads, .dropout = m->dropout,
+                             .project = lth_init_normal(0, 0.02 / sqrt(2.0 * (double)m->layers)), .no_bias = !m->bias);
 }
 
 static lth_status configure(void *self, lth_setup *s)
@@ -62,34 +47,11 @@ static lth_status configure(void *self, lth_setup *s)
     return lth_setup_status(s);
 }
 
-lth_tensor gpt_heads(const struct gpt *m, lth_tensor qkv, int part)
-{
-    const int64_t B = lth_dim(qkv, 0), T = lth_dim(qkv, 1), C = m->width;
-    lth_tensor x = lth_slice(qkv, 2, part * C, (part + 1) * C);               /* (B, T, C) */
-    return lth_transpose(lth_reshape(x, B, T, m->heads, C / m->heads), 1, 2); /* (B, H, T, D) */
-}
-
-lth_tensor gpt_block_end(const struct gpt *m, const gpt_block *b, lth_tensor x, lth_tensor y)
-{
-    y = lth_reshape_to(lth_transpose(y, 1, 2), lth_shape_of(x)); /* (B, T, C) */
-    x = lth_add(x, lth_dropout(lth_linear_apply(&b->attn_proj, y), m->dropout));
-    lth_tensor wide = lth_gelu(lth_linear_apply(&b->c_fc, lth_layer_norm_apply(&b->ln_2, x))); /* (B, T, 4 C) */
-    return lth_add(x, lth_dropout(lth_linear_apply(&b->mlp_proj, wide), m->dropout));
-}
-
 /* The head's weight is that of the embedding (Press and Wolf 2017). */
 lth_tensor gpt_logits(const struct gpt *m, lth_tensor x)
 {
     x = lth_reshape(lth_layer_norm_apply(&m->ln_f, x), -1, m->width);
     return lth_matmul_t(x, lth_parameter_value(x, m->wte.weight)); /* (B T, V) */
-}
-
-static lth_tensor block_apply(const struct gpt *m, const gpt_block *b, lth_tensor x)
-{
-    lth_tensor qkv = lth_linear_apply(&b->c_attn, lth_layer_norm_apply(&b->ln_1, x)); /* (B, T, 3 C) */
-    lth_tensor y =
-        lth_attention(gpt_heads(m, qkv, 0), gpt_heads(m, qkv, 1), gpt_heads(m, qkv, 2), .causal = 1, .dropout = m->dropout);
-    return gpt_block_end(m, b, x, y);
 }
 
 /* Tokens (B, T) -> logits (B T, V). */
@@ -99,10 +61,10 @@ static lth_tensor apply(const struct gpt *m, lth_tensor tokens)
     if (T > m->context)
         return tokens.trace->api->fail(tokens.trace, LTH_HERE,
                                        "the model's context is shorter than a sample: raise [model] context");
-    lth_tensor places = lth_slice(lth_parameter_value(tokens, m->wpe.weight), 0, 0, T); /* (T, C) */
-    lth_tensor x = lth_dropout(lth_add(lth_embedding_apply(&m->wte, tokens), places), m->dropout);
+    lth_tensor x = lth_embedding_apply(&m->wte, tokens); /* (B, T, C) */
+    x = lth_dropout(lth_add(x, lth_learned_positions(&m->wpe, x)), m->dropout);
     for (int64_t i = 0; i < m->layers; i++)
-        x = block_apply(m, &m->h[i], x);
+        x = lth_gpt_block_apply(&m->h[i], x);
     return gpt_logits(m, x);
 }
 

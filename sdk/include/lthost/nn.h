@@ -5,6 +5,7 @@
 
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>
+#include <lthost/nn/attention_cache.h>
 #include <lthost/nn/binary_loss.h>
 #include <lthost/nn/class_metric.h>
 #include <lthost/nn/classification_loss.h>
@@ -16,12 +17,14 @@
 #include <lthost/nn/conv.h>
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/fold.h>
+#include <lthost/nn/gpt.h>
 #include <lthost/nn/init.h>
 #include <lthost/nn/linear.h>
 #include <lthost/nn/mean_metric.h>
 #include <lthost/nn/metric.h>
 #include <lthost/nn/norm.h>
 #include <lthost/nn/pair_loss.h>
+#include <lthost/nn/positional.h>
 #include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
 #include <lthost/nn/regression_metric.h>

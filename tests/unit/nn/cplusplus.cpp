@@ -18,6 +18,7 @@ struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm; lth_conv2d c
     lth_transformer_layer layer;
     lth_transformer_stack encoder, decoder;
     lth_transformer transformer;
+    lth_gpt_block block;
 };
 
 void sequence_layers(net *n, lth_setup *s)
@@ -37,6 +38,8 @@ void sequence_layers(net *n, lth_setup *s)
     n->layer = lth_transformer_decoder_layer_new(s, "decoder_layer", 4, 2, .hidden = 8);
     n->encoder = lth_transformer_encoder_new(s, "encoder", 2, 4, 2, .hidden = 8, .norm = 1);
     n->decoder = lth_transformer_decoder_new(s, "decoder", 2, 4, 2, .hidden = 8, .norm = 1);
+    n->block = lth_gpt_block_new(s, "block", 4, 2, .hidden = 8, .dropout = 0.1, .eps = 1e-6, .weight = lth_init_normal(0, 0.02),
+                                 .project = lth_init_normal(0, 0.01), .activation = LTH_OP_GELU_TANH, .no_bias = 1);
     n->transformer = lth_transformer_new(s, "transformer", 1, 1, 4, 2, .hidden = 8);
 }
 
@@ -51,7 +54,14 @@ lth_tensor sequences(net *n, lth_tensor x, lth_tensor mask)
     y = lth_add(lth_rnn_gru(y, x, &w, 0).y, lth_rnn_lstm(y, x, x, &w, 1).c);
     y = lth_multihead_attention_apply(&n->attention, y, x, x, .attn_mask = mask, .key_padding_mask = mask, .weights = &weights,
                                       .per_head = 1, .causal = 1);
+    lth_attention_cache cache = lth_attention_cache_new(y, 1, 2, 8, 2);
     y = lth_causal_attention_apply(&n->causal, lth_add(y, weights));
+    y = lth_causal_attention_apply(&n->causal, y, .cache = &cache, .place = mask);
+    y = lth_gpt_block_apply(&n->block, lth_gpt_block_apply(&n->block, y), .cache = &cache, .place = mask);
+    y = lth_add(y, lth_sinusoidal_positions(y, .theta = 100, .first = mask));
+    y = lth_add(y, lth_learned_positions(&n->wte, y, .first = mask));
+    lth_rotary_table table = lth_rotary_tables(y, .channels = 2, .theta = 100, .first = mask);
+    y = lth_rotary(y, table.cosines, table.sines);
     y = lth_recurrent_apply(&n->lstm, y, .h0 = x, .c0 = x, .lengths = mask).y;
     y = lth_recurrent_cell_apply(&n->gru, y, x, x).h;
     y = lth_transformer_encoder_layer_apply(&n->layer, y, .mask = mask, .key_padding_mask = mask, .causal = 1);

@@ -93,6 +93,47 @@ static void run_transformer(module_trial *t, lth_tensor *outputs)
         .src_causal = flag(t, "src_causal"), .tgt_causal = flag(t, "tgt_causal"), .memory_causal = flag(t, "memory_causal"));
 }
 
+static lth_status make_nothing(void *self, lth_setup *s)
+{
+    (void)self;
+    return lth_setup_status(s);
+}
+
+/* Where the recording begins: none where that is 0, so that both ways are met. */
+static lth_tensor first_place(module_trial *t, lth_tensor near_)
+{
+    double first = module_option(t, "first", 0);
+    return first > 0 ? near_.trace->api->scalar(near_.trace, first, LTH_I64, LTH_HERE) : lth_none();
+}
+
+static void run_rotary(module_trial *t, lth_tensor *outputs)
+{
+    lth_tensor x = module_input(t, "x");
+    lth_rotary_table table = lth_rotary_tables(x, .channels = (int64_t)module_option(t, "channels", 0),
+                                               .theta = module_option(t, "theta", 0), .first = first_place(t, x));
+    outputs[0] = flag(t, "interleaved") ? lth_rotary_interleaved(x, table.cosines, table.sines)
+                                        : lth_rotary(x, table.cosines, table.sines);
+}
+
+static void run_sinusoidal(module_trial *t, lth_tensor *outputs)
+{
+    lth_tensor x = module_input(t, "x");
+    outputs[0] = lth_add(x, lth_sinusoidal_positions(x, .theta = module_option(t, "theta", 0), .first = first_place(t, x)));
+}
+
+static lth_status make_gpt(void *self, lth_setup *s)
+{
+    module_trial *t = self;
+    *(lth_gpt_block *)(void *)t->layer.bytes = lth_gpt_block_new(
+        s, "m", C, HEADS, .hidden = HIDDEN, .activation = flag(t, "tanh") ? LTH_OP_GELU_TANH : 0, .no_bias = !flag(t, "bias"));
+    return lth_setup_status(s);
+}
+
+static void run_gpt(module_trial *t, lth_tensor *outputs)
+{
+    outputs[0] = lth_gpt_block_apply((lth_gpt_block *)(void *)t->layer.bytes, module_input(t, "x"));
+}
+
 Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
 {
     static const module_row rows[] = {
@@ -101,6 +142,51 @@ Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
         { "TransformerEncoder", make_encoder, run_encoder },
         { "TransformerDecoder", make_decoder, run_decoder },
         { "Transformer", make_transformer, run_transformer },
+        { "rotary", make_nothing, run_rotary },
+        { "sinusoidal", make_nothing, run_sinusoidal },
+        { "GptBlock", make_gpt, run_gpt },
     };
     module_golden("transformer.json", rows, sizeof rows / sizeof *rows);
+}
+
+/* ---- What torch does not say ---- */
+
+typedef struct gpt_trial {
+    lth_gpt_block block;
+    lth_embedding places;
+} gpt_trial;
+
+static lth_status make_gpt_trial(void *self, lth_setup *s)
+{
+    gpt_trial *t = self;
+    t->block = lth_gpt_block_new(s, "block", C, HEADS, .weight = lth_init_normal(0, 1));
+    t->places = lth_embedding_new(s, "places", 4, C);
+    return lth_setup_status(s);
+}
+
+/* Steps first .. first + count - 1 of x (1, 4, C), with the cache of those before. */
+static lth_tensor read_on(const gpt_trial *t, lth_tensor x, int64_t first, int64_t count, lth_attention_cache *cache)
+{
+    lth_tensor place = x.trace->api->scalar(x.trace, (double)first, LTH_I64, LTH_HERE), part = lth_slice_at(x, 1, place, count);
+    part = lth_add(part, lth_learned_positions(&t->places, part, .first = place));
+    return lth_gpt_block_apply(&t->block, part, .cache = cache, .place = place);
+}
+
+Test(nn_transformer, what_is_read_on_with_a_cache_is_what_is_read_at_once)
+{
+    lab l;
+    gpt_trial t;
+    lab_open(&l, LTH_F64, make_gpt_trial, &t);
+    lab_field_text(&l, "x", "[[[0.5, -1.0, 0.25, 2.0], [1.5, 0.0, -0.5, 1.0], [0.1, 0.2, 0.3, -2.0], [-1.0, 1.0, 0.7, 0.4]]]");
+    lab_begin(&l, false);
+    lth_tensor x = lab_input(&l, "x"), whole = lth_gpt_block_apply(&t.block, lth_add(x, lth_learned_positions(&t.places, x)));
+    lth_attention_cache cache = lth_attention_cache_new(x, 1, HEADS, 4, C / HEADS);
+    lth_tensor parts[3] = { read_on(&t, x, 0, 2, &cache), read_on(&t, x, 2, 1, &cache), read_on(&t, x, 3, 1, &cache) };
+    engine_output(l.g, whole, LTH_HERE);
+    engine_output(l.g, lth_concat(parts, 3, 1), LTH_HERE);
+    lab_end(&l);
+    for (int64_t i = 0; i < 4 * C; i++)
+        cr_assert_float_eq(lab_value(&l, 1, i), lab_value(&l, 0, i), 1e-12, "element %d: %g, not %g", (int)i, lab_value(&l, 1, i),
+                           lab_value(&l, 0, i));
+    lab_close(&l);
 }
