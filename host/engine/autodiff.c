@@ -22,6 +22,12 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
     return constants_value(p->c, p->g, value, dtype, r->site, p->error);
 }
 
+/* What a loss cannot depend on. */
+static bool is_opaque(const op_info *info)
+{
+    return !info || info->kind == OP_SYMBOLIC || info->code == LTH_OP_LOOP || info->code == LTH_OP_LOOP_END;
+}
+
 /* Whether derivatives pass through the op. */
 static bool has_rule(const op_info *info) { return info->gradient || info->decompose; }
 
@@ -42,8 +48,7 @@ static uint32_t mark_path(pass *p, const uint32_t *wrt, uint32_t count, uint32_t
     for (uint32_t i = 0; i < nodes; i++) {
         const lth_node *n = &p->g->nodes[i];
         const op_info *info = op_find(n->op);
-        bool symbolic = !info || info->kind == OP_SYMBOLIC; /* an error, if the loss turns out to depend on it */
-        if ((!symbolic && !has_rule(info)) || !reads_path(p, n))
+        if ((!is_opaque(info) && !has_rule(info)) || !reads_path(p, n))
             continue;
         widest = n->operand_count > widest ? n->operand_count : widest;
         for (uint32_t k = n->first_value; k < n->first_value + n->value_count; k++)
@@ -111,7 +116,10 @@ static bool step_back(pass *p, uint32_t node)
         return true;
     const op_info *info = op_find(n.op);
     if (!info || !has_rule(info)) {
-        if (!info || info->kind == OP_SYMBOLIC)
+        if (info && info->kind == OP_PRIMITIVE && is_opaque(info))
+            return error_set(p->error, LTH_UNSUPPORTED, "the loss depends on a loop, through which no gradient flows yet") ==
+                   LTH_OK;
+        if (is_opaque(info))
             return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) ==
                    LTH_OK;
         return true;

@@ -105,8 +105,10 @@ static bool make_graph(engine *g, plan *p, constants *c, error *e)
     }
     graph_free(&expanded);
     free(places);
-    return ok && apply(g, p, pass_simplify, out, c, e) && apply(g, p, pass_decompose, out, c, e) &&
-           apply(g, p, pass_simplify, out, c, e);
+    ok = ok && apply(g, p, pass_simplify, out, c, e) && apply(g, p, pass_decompose, out, c, e) &&
+         apply(g, p, pass_simplify, out, c, e);
+    graph_keep_loops(out);
+    return ok;
 }
 
 static void lay_out_outputs(plan *p)

@@ -37,7 +37,7 @@ static bool is_leaf(const graph *g, uint32_t value, uint32_t slot, lth_dtype dty
         return false;
     const lth_node *n = &g->nodes[g->values[value].node];
     lth_attr_slot a;
-    if (n->op != LTH_OP_SCALAR)
+    if (n->op != LTH_OP_SCALAR || !graph_sees(g, value, g->region))
         return false;
     memcpy(&a, g->attributes + n->attributes, sizeof a);
     return a.slot == slot;

@@ -27,6 +27,7 @@ static bool replace(pass *p, const lth_node *n, const op_info *info)
     memset(results, 0xff, sizeof results); /* LTH_NO_VALUE */
     for (uint32_t i = 0; i < n->operand_count; i++)
         operands[i] = p->map[p->in->operands[n->first_operand + i]];
+    p->out->region = n->region;
     op_rule r = { .g = p->out,
                   .operands = operands,
                   .outputs = results,

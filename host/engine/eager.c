@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/eager.c: a graph run a node at a time, each node as a plan of its own.
+ * engine/eager.c: a graph run an op at a time, each as a plan of its own: a node, or a whole loop, whose body has no values to
+ * show after it.
  *
- * The one-node plans are shared by all programs of the engine: a relu of the same shape is compiled once. Assignments come
+ * The plans are shared by all programs of the engine: a relu of the same shape is compiled once. Assignments come
  * last, after every check, as in a whole plan. */
 #include "engine/internal.h"
 #include "util/memory.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A node with its operands as inputs and its results as outputs. */
+/* An op with what it reads as inputs and its results as outputs. */
 typedef struct eager_op {
     graph graph;
     uint64_t hash;
@@ -17,38 +18,64 @@ typedef struct eager_op {
     uint32_t users;
 } eager_op;
 
+/* One of a program. */
+typedef struct eager_step {
+    eager_op *op;               /* NULL for INPUT and OUTPUT, which move no data of their own */
+    uint32_t node, count;       /* its nodes */
+    uint32_t reads, read_count; /* in program->reads: values */
+} eager_step;
+
 typedef struct eager_program {
-    const graph *graph;  /* the plan's */
-    eager_op **ops;      /* by node; NULL for INPUT and OUTPUT, which move no data of their own */
-    void **values;       /* by value; of INPUT nodes: what is bound */
-    const void **inputs; /* scratch: operands of a node */
+    const graph *graph; /* the plan's */
+    eager_step *steps;
+    uint32_t *reads;
+    uint32_t step_count, read_count;
+    void **values;       /* by value; of INPUT nodes: what is bound; of a loop's body: NULL */
+    const void **inputs; /* scratch: of a step */
     void **outputs;
 } eager_program;
 
-/* ---- One-node plans ---- */
+/* ---- Plans of one op ---- */
 
-/* The node alone into `out`. */
-static void isolate(const graph *in, uint32_t node, graph *out)
+/* The nodes after `first` that make one op with it: a loop's, or none. */
+static uint32_t nodes_of_op(const graph *in, uint32_t first)
 {
-    const lth_node *n = &in->nodes[node];
-    uint32_t site = graph_site(out, in->sites[n->site].file, in->sites[n->site].line);
-    uint32_t *map = memory_new(in->value_count * sizeof *map + 1);
-    for (uint32_t i = 0; i < n->operand_count; i++) {
-        uint32_t operand = in->operands[n->first_operand + i];
-        lth_attr_slot at = { i, 0 };
-        map[operand] = graph_append(out, LTH_OP_INPUT, NULL, 0, &at, sizeof at, site, graph_shape(in, operand), 1);
+    const lth_node *n = &in->nodes[first];
+    return n->op == LTH_OP_LOOP ? graph_loop_end_node(in, n->region) - first + 1 : 1;
+}
+
+/* The op alone into `out`; `inputs` gets the values that it reads. Returns how many they are. */
+static uint32_t isolate(const graph *in, uint32_t first, uint32_t count, graph *out, uint32_t *inputs)
+{
+    uint32_t read = 0, *map = memory_new(in->value_count * sizeof *map + 1);
+    memset(map, 0xff, in->value_count * sizeof *map); /* LTH_NO_VALUE */
+    graph_copy_frame(in, out);
+    out->site_count = out->input_count = out->output_count = out->scalar_count = 0;
+    uint32_t site = graph_site(out, in->sites[in->nodes[first].site].file, in->sites[in->nodes[first].site].line);
+    for (uint32_t i = first; i < first + count; i++)
+        for (uint32_t k = 0; k < in->nodes[i].operand_count; k++) {
+            uint32_t operand = in->operands[in->nodes[i].first_operand + k];
+            lth_attr_slot at = { read, 0 };
+            if (map[operand] != LTH_NO_VALUE || in->values[operand].node >= first)
+                continue;
+            inputs[read++] = operand;
+            map[operand] = graph_append(out, LTH_OP_INPUT, NULL, 0, &at, sizeof at, site, graph_shape(in, operand), 1);
+        }
+    for (uint32_t i = first; i < first + count; i++) {
+        graph_copy_node(in, i, out, map);
+        lth_node *copy = &out->nodes[out->node_count - 1];
+        copy->site = site;
+        copy->flags &= LTH_NODE_GUARD;
     }
-    uint32_t first = out->value_count;
-    graph_copy_node(in, node, out, map);
-    lth_node *copy = &out->nodes[out->node_count - 1];
-    copy->site = site;
-    copy->flags &= LTH_NODE_GUARD;
-    for (uint32_t i = 0; i < n->value_count; i++) {
+    const lth_node *last = &in->nodes[first + count - 1];
+    out->region = 0;
+    for (uint32_t i = 0; i < last->value_count; i++) {
         lth_attr_slot at = { i, 0 };
-        uint32_t value = first + i;
-        graph_append(out, LTH_OP_OUTPUT, &value, 1, &at, sizeof at, site, NULL, 0);
+        graph_append(out, LTH_OP_OUTPUT, &map[last->first_value + i], 1, &at, sizeof at, site, NULL, 0);
     }
+    graph_keep_loops(out);
     free(map);
+    return read;
 }
 
 static eager_op *find_op(engine *g, const graph *one, uint64_t hash)
@@ -79,13 +106,11 @@ static eager_op *make_op(engine *g, graph *one, uint64_t key, error *e)
     return op;
 }
 
-static eager_op *op_of(engine *g, const graph *in, uint32_t node, error *e)
+static eager_op *op_of(engine *g, const graph *in, eager_step *step, uint32_t *inputs, error *e)
 {
     graph one;
     graph_init(&one);
-    one.arenas = in->arenas;
-    one.arena_count = in->arena_count;
-    isolate(in, node, &one);
+    step->read_count = isolate(in, step->node, step->count, &one, inputs);
     hash h;
     hash_start(&h, 0);
     graph_hash(&one, &h);
@@ -122,15 +147,14 @@ static uint64_t value_bytes(const graph *in, uint32_t value)
     return (uint64_t)(lth_shape_count(s) * lth_dtype_size(s->dtype));
 }
 
-static bool allocate_values(eager_program *p, error *e)
+/* What there is memory for: results of steps. */
+static bool allocate_values(eager_program *p, const eager_step *step, error *e)
 {
-    const graph *in = p->graph;
-    for (uint32_t i = 0; i < in->value_count; i++) {
-        if (in->nodes[in->values[i].node].op == LTH_OP_INPUT)
-            continue;
-        uint64_t bytes = (value_bytes(in, i) + 63) / 64 * 64;
-        p->values[i] = aligned_alloc(64, bytes ? bytes : 64);
-        if (!p->values[i]) {
+    const lth_node *last = &p->graph->nodes[step->node + step->count - 1];
+    for (uint32_t v = last->first_value; v < last->first_value + last->value_count; v++) {
+        uint64_t bytes = (value_bytes(p->graph, v) + 63) / 64 * 64;
+        p->values[v] = aligned_alloc(64, bytes ? bytes : 64);
+        if (!p->values[v]) {
             error_set(e, LTH_NO_MEMORY, "no memory for a value of %llu bytes", (unsigned long long)bytes);
             return false;
         }
@@ -143,15 +167,21 @@ eager_program *eager_compile(engine *g, const graph *in, error *e)
     eager_program *p = memory_new(sizeof *p);
     uint32_t widest = 1;
     p->graph = in;
-    p->ops = memory_new(in->node_count * sizeof *p->ops + 1);
+    p->steps = memory_new(in->node_count * sizeof *p->steps + 1);
+    p->reads = memory_new(in->operand_count * sizeof *p->reads + 1);
     p->values = memory_new(in->value_count * sizeof *p->values + 1);
-    bool ok = allocate_values(p, e);
-    for (uint32_t i = 0; ok && i < in->node_count; i++) {
-        const lth_node *n = &in->nodes[i];
-        widest = n->operand_count > widest ? n->operand_count : widest;
-        widest = n->value_count > widest ? n->value_count : widest;
-        if (!moves_nothing(n->op))
-            ok = (p->ops[i] = op_of(g, in, i, e)) != NULL;
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < in->node_count; i += p->steps[p->step_count - 1].count) {
+        eager_step *step = &p->steps[p->step_count++];
+        *step = (eager_step) { NULL, i, nodes_of_op(in, i), p->read_count, 0 };
+        if (moves_nothing(in->nodes[i].op))
+            continue;
+        step->op = op_of(g, in, step, p->reads + step->reads, e);
+        ok = step->op && allocate_values(p, step, e);
+        uint32_t results = in->nodes[i + step->count - 1].value_count;
+        p->read_count += step->read_count;
+        widest = step->read_count > widest ? step->read_count : widest;
+        widest = results > widest ? results : widest;
     }
     p->inputs = memory_new(widest * sizeof *p->inputs);
     p->outputs = memory_new(widest * sizeof *p->outputs);
@@ -161,10 +191,11 @@ eager_program *eager_compile(engine *g, const graph *in, error *e)
     return NULL;
 }
 
-static lth_status run_node(engine *g, eager_program *p, uint32_t node, const lth_bindings *bindings, lth_run_result *result)
+static lth_status run_step(engine *g, eager_program *p, const eager_step *step, const lth_bindings *bindings,
+                           lth_run_result *result)
 {
     const graph *in = p->graph;
-    const lth_node *n = &in->nodes[node];
+    const lth_node *n = &in->nodes[step->node], *last = &in->nodes[step->node + step->count - 1];
     const lth_attr_slot *at = (const void *)(in->attributes + n->attributes);
     if (n->op == LTH_OP_INPUT) {
         p->values[n->first_value] = (void *)(uintptr_t)bindings->inputs[at->slot];
@@ -175,26 +206,28 @@ static lth_status run_node(engine *g, eager_program *p, uint32_t node, const lth
         memcpy(bindings->outputs[at->slot], p->values[value], value_bytes(in, value));
         return LTH_OK;
     }
-    for (uint32_t i = 0; i < n->operand_count; i++)
-        p->inputs[i] = p->values[in->operands[n->first_operand + i]];
-    for (uint32_t i = 0; i < n->value_count; i++)
-        p->outputs[i] = p->values[n->first_value + i];
+    for (uint32_t i = 0; i < step->read_count; i++)
+        p->inputs[i] = p->values[p->reads[step->reads + i]];
+    for (uint32_t i = 0; i < last->value_count; i++)
+        p->outputs[i] = p->values[last->first_value + i];
     lth_bindings own = *bindings;
     own.inputs = p->inputs;
     own.outputs = p->outputs;
-    lth_status status = g->options.accelerator->run(g->options.accelerator_self, p->ops[node]->plan, &own, result);
-    if (status)
-        result->failed_node = node;
+    lth_status status = g->options.accelerator->run(g->options.accelerator_self, step->op->plan, &own, result);
+    if (status) { /* the op's inputs stand before its nodes there */
+        uint32_t node = result->failed_node - step->read_count;
+        result->failed_node = step->node + (node < step->count ? node : 0);
+    }
     return status;
 }
 
 lth_status eager_run(engine *g, eager_program *p, const lth_bindings *bindings, lth_run_result *result)
 {
     for (int assigns = 0; assigns < 2; assigns++)
-        for (uint32_t i = 0; i < p->graph->node_count; i++) {
-            if ((p->graph->nodes[i].op == LTH_OP_ASSIGN) != (assigns == 1))
+        for (uint32_t i = 0; i < p->step_count; i++) {
+            if ((p->graph->nodes[p->steps[i].node].op == LTH_OP_ASSIGN) != (assigns == 1))
                 continue;
-            lth_status status = run_node(g, p, i, bindings, result);
+            lth_status status = run_step(g, p, &p->steps[i], bindings, result);
             if (status)
                 return status;
         }
@@ -205,12 +238,13 @@ const void *eager_value(const eager_program *p, uint32_t value) { return p->valu
 
 void eager_free(engine *g, eager_program *p)
 {
-    for (uint32_t i = 0; i < p->graph->node_count; i++)
-        release_op(g, p->ops[i]);
+    for (uint32_t i = 0; i < p->step_count; i++)
+        release_op(g, p->steps[i].op);
     for (uint32_t i = 0; i < p->graph->value_count; i++)
         if (p->graph->nodes[p->graph->values[i].node].op != LTH_OP_INPUT)
             free(p->values[i]);
-    free(p->ops);
+    free(p->steps);
+    free(p->reads);
     free(p->values);
     free(p->inputs);
     free(p->outputs);

@@ -115,11 +115,7 @@ lth_tensor engine_input(engine *g, const char *name, const char *file, uint32_t 
     for (uint32_t i = 0; i < s->args.field_count; i++) {
         if (strcmp(s->args.fields[i].name, name) != 0)
             continue;
-        lth_attr_slot at = { i, 0 };
-        if (s->fields[i] == LTH_NO_VALUE)
-            s->fields[i] = graph_append(t->graph, LTH_OP_INPUT, NULL, 0, &at, sizeof at, graph_site(t->graph, file, line),
-                                        &s->args.fields[i].shape, 1);
-        return trace_tensor(t, s->fields[i]);
+        return trace_tensor(t, trace_field(t, i, graph_site(t->graph, file, line)));
     }
     return no_field(g, name, file, line);
 }
@@ -129,7 +125,7 @@ uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line)
     trace *t = &g->trace;
     engine_step *s = &g->step;
     uint32_t value = t->error.status || !t->recording ? LTH_NO_VALUE : trace_value(t, x, "an output", file, line);
-    if (value == LTH_NO_VALUE)
+    if (value == LTH_NO_VALUE || !trace_outside_loops(t, "an output", file, line))
         return 0; /* the step fails at its end; no slot of it will be read */
     for (uint32_t i = 0; i < s->output_count; i++)
         if (s->outputs[i] == value)
@@ -212,6 +208,7 @@ lth_status engine_end(engine *g, uint64_t *ticket, error *e)
     e = e ? e : &local;
     if (!t->recording)
         return error_set(e, LTH_INVALID, "no step is being recorded");
+    trace_close(t);
     lth_status status = t->error.status                           ? error_set(e, t->error.status, "%s", t->error.text)
                         : g->step.args.mode == ENGINE_RECORD_ONLY ? expand_only(g, e)
                                                                   : run_step(g, ticket, e);

@@ -188,6 +188,7 @@ static bool expand_node(expansion *x, const lth_node *n)
 {
     const lth_site *s = &x->record->sites[n->site];
     uint32_t site = graph_site(x->out, s->file, s->line);
+    graph_follow_region(x->out, x->record, n->region, x->regions);
     switch (n->op) {
     case LTH_OP_GRAD:
         return expand_grad(x, n, site);
@@ -221,9 +222,12 @@ bool expand(engine *g, const graph *record, bool assigns, graph *out, uint32_t *
     out->arenas = g->state.arenas;
     out->arena_count = (uint32_t)g->state.arena_count;
     g->rule.random_count = TRACE_FIRST_RULE_RANDOM;
+    x.regions = arena_array(&x.memory, record->region_count, sizeof *x.regions);
+    memset(x.regions, 0, record->region_count * sizeof *x.regions);
     bool ok = true;
     for (uint32_t i = 0; ok && i < record->node_count; i++)
         ok = expand_node(&x, &record->nodes[i]);
+    out->region = 0;
     if (ok && assigns)
         append_assigns(&x);
     free(x.assigns);

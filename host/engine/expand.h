@@ -28,6 +28,7 @@ typedef struct expansion {
     graph *out;
     constants *constants;
     uint32_t *map;          /* a value of the record -> its value in out */
+    uint32_t *regions;      /* the same for regions; 0: not there yet */
     expand_assign *assigns; /* the newest content of each slice that was written */
     size_t assign_count, assign_capacity;
     expand_flat *flats;

@@ -12,7 +12,7 @@ void graph_init(graph *g)
 {
     memset(g, 0, sizeof *g);
     g->step.kind = LTH_REGION_STEP;
-    g->step.trip_count = LTH_NO_VALUE;
+    g->region_count = 1;
 }
 
 void graph_free(graph *g)
@@ -22,14 +22,17 @@ void graph_free(graph *g)
     free(g->operands);
     free(g->attributes);
     free(g->sites);
+    free(g->regions);
     free(g->shapes);
+    free(g->results);
     graph_init(g);
 }
 
 void graph_reset(graph *g)
 {
     g->node_count = g->value_count = g->operand_count = g->attributes_size = g->site_count = 0;
-    g->input_count = g->output_count = g->scalar_count = g->step.node_count = 0;
+    g->input_count = g->output_count = g->scalar_count = g->step.node_count = g->region = 0;
+    g->region_count = 1;
 }
 
 static void *grow(void *at, uint32_t *capacity, uint32_t needed, size_t item)
@@ -81,6 +84,17 @@ static void count_slot(graph *g, uint32_t op, const void *attributes)
         at_least(&g->output_count, a->slot);
 }
 
+/* The open region, and those around it, have one more node. */
+static void count_in_region(graph *g, uint32_t node)
+{
+    for (uint32_t i = g->region; i != 0; i = g->regions[i].parent) {
+        lth_region *r = &g->regions[i];
+        if (r->node_count == 0)
+            r->first_node = node;
+        r->node_count = node + 1 - r->first_node;
+    }
+}
+
 /* The node of what reserve_node made room for: attributes are in place already, values get their makers here. */
 static uint32_t commit_node(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, uint32_t size, uint32_t site,
                             uint32_t result_count)
@@ -88,7 +102,7 @@ static uint32_t commit_node(graph *g, uint32_t op, const uint32_t *operands, uin
     uint32_t first = g->value_count, node = g->node_count;
     lth_node *n = &g->nodes[node]; /* field by field: a literal would be built aside and copied, three times as slow */
     n->op = op;
-    n->region = 0;
+    n->region = g->region;
     n->first_operand = g->operand_count;
     n->operand_count = count;
     n->first_value = first;
@@ -106,6 +120,8 @@ static uint32_t commit_node(graph *g, uint32_t op, const uint32_t *operands, uin
     g->operand_count += count;
     g->attributes_size += size;
     g->value_count += result_count;
+    if (g->region)
+        count_in_region(g, node);
     g->step.node_count = ++g->node_count;
     return first;
 }
@@ -119,6 +135,12 @@ uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t 
     for (uint32_t i = 0; i < result_count; i++)
         g->values[g->value_count + i].shape = results[i];
     return commit_node(g, op, operands, count, attributes_size, site, result_count);
+}
+
+lth_shape *graph_shapes(graph *g, uint32_t n)
+{
+    RESERVE(g, results, results_capacity, n);
+    return g->results;
 }
 
 static uint32_t refuse(const op_info *info, error *e, const char *what, uint64_t got, uint64_t wanted)
@@ -332,6 +354,12 @@ void graph_copy_frame(const graph *in, graph *out)
     out->scalar_count = in->scalar_count;
     out->arenas = in->arenas;
     out->arena_count = in->arena_count;
+    if (in->region_count == 1)
+        return;
+    RESERVE(out, regions, region_capacity, in->region_count);
+    for (uint32_t i = 1; i < in->region_count; i++)
+        out->regions[i] = (lth_region) { in->regions[i].kind, in->regions[i].parent, 0, 0 };
+    out->region_count = in->region_count;
 }
 
 void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map)
@@ -342,19 +370,84 @@ void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map)
         memcpy(out->attributes + out->attributes_size, in->attributes + n->attributes, n->attributes_size);
     for (uint32_t i = 0; i < n->value_count; i++)
         out->values[out->value_count + i].shape = in->values[n->first_value + i].shape;
+    out->region = n->region < out->region_count ? n->region : 0;
     uint32_t first =
         commit_node(out, n->op, in->operands + n->first_operand, n->operand_count, n->attributes_size, n->site, n->value_count);
     lth_node *copy = &out->nodes[out->node_count - 1];
     copy->flags = n->flags;
-    copy->region = n->region;
     for (uint32_t i = 0; i < n->operand_count; i++)
         out->operands[copy->first_operand + i] = map[in->operands[n->first_operand + i]];
     for (uint32_t i = 0; i < n->value_count; i++)
         map[n->first_value + i] = first + i;
 }
 
+/* ---- Regions ---- */
+
+uint32_t graph_open_region(graph *g, uint32_t kind)
+{
+    RESERVE(g, regions, region_capacity, g->region_count + 1);
+    g->regions[g->region_count] = (lth_region) { kind, g->region, 0, 0 };
+    return g->region = g->region_count++;
+}
+
+void graph_close_region(graph *g) { g->region = g->regions[g->region].parent; }
+
+void graph_follow_region(graph *g, const graph *in, uint32_t region, uint32_t *map)
+{
+    if (region == 0 || map[region]) {
+        g->region = map[region];
+        return;
+    }
+    graph_follow_region(g, in, in->regions[region].parent, map);
+    map[region] = graph_open_region(g, in->regions[region].kind);
+}
+
+uint32_t graph_region_of_kind(const graph *g, uint32_t region, uint32_t kind)
+{
+    while (region != 0 && g->regions[region].kind != kind)
+        region = g->regions[region].parent;
+    return region;
+}
+
+bool graph_encloses(const graph *g, uint32_t outer, uint32_t inner)
+{
+    while (inner != outer && inner != 0)
+        inner = g->regions[inner].parent;
+    return inner == outer;
+}
+
+bool graph_sees(const graph *g, uint32_t value, uint32_t region)
+{
+    uint32_t own = g->nodes[g->values[value].node].region;
+    return own == 0 || graph_encloses(g, graph_region_of_kind(g, own, LTH_REGION_LOOP), region);
+}
+
+void graph_keep_loops(graph *g)
+{
+    if (g->region_count == 1)
+        return;
+    uint32_t *map = memory_new(g->region_count * sizeof *map), count = 1;
+    for (uint32_t i = 1; i < g->region_count; i++) { /* parents come before what they hold */
+        lth_region r = g->regions[i];
+        r.parent = map[r.parent];
+        map[i] = r.parent;
+        if (r.kind == LTH_REGION_LOOP && r.node_count > 0) {
+            map[i] = count;
+            g->regions[count++] = r;
+        }
+    }
+    for (uint32_t i = 0; i < g->node_count; i++)
+        g->nodes[i].region = map[g->nodes[i].region];
+    g->region_count = count;
+    free(map);
+}
+
+/* ---- The ABI's face ---- */
+
 void graph_view(const graph *g, lth_graph *out)
 {
+    if (g->regions)
+        g->regions[0] = g->step;
     *out = (lth_graph) {
         .struct_size = sizeof *out,
         .node_count = g->node_count,
@@ -362,7 +455,7 @@ void graph_view(const graph *g, lth_graph *out)
         .operand_count = g->operand_count,
         .attributes_size = g->attributes_size,
         .site_count = g->site_count,
-        .region_count = 1,
+        .region_count = g->region_count,
         .node_stride = sizeof(lth_node),
         .value_stride = sizeof(lth_value),
         .region_stride = sizeof(lth_region),
@@ -372,7 +465,7 @@ void graph_view(const graph *g, lth_graph *out)
         .operands = g->operands,
         .attributes = g->attributes,
         .sites = g->sites,
-        .regions = &g->step,
+        .regions = g->regions ? g->regions : &g->step,
         .input_count = g->input_count,
         .output_count = g->output_count,
         .scalar_count = g->scalar_count,

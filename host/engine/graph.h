@@ -18,11 +18,16 @@ typedef struct graph {
     uint32_t node_count, value_count, operand_count, attributes_size, site_count;
     uint32_t node_capacity, value_capacity, operand_capacity, attributes_capacity, site_capacity;
     uint32_t input_count, output_count, scalar_count; /* slots in use: one more than the greatest that a node names */
-    const lth_arena_info *arenas;                      /* borrowed */
+    const lth_arena_info *arenas;                     /* borrowed */
     uint32_t arena_count, reserved;
-    lth_region step; /* regions[0] of the view */
+    lth_region step;     /* regions[0] */
+    lth_region *regions; /* none before there is another; their node counts follow the nodes */
+    uint32_t region_count, region_capacity;
+    uint32_t region; /* that is open: where the next node goes */
+    uint32_t reserved2;
     const lth_shape **shapes; /* scratch of graph_emit */
-    uint32_t shapes_capacity, reserved2;
+    lth_shape *results;       /* scratch of graph_shapes */
+    uint32_t shapes_capacity, results_capacity;
 } graph;
 
 void graph_init(graph *g);
@@ -46,7 +51,32 @@ uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, u
 uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                       uint32_t attributes_size, uint32_t site, const lth_shape *results, uint32_t result_count);
 
-/* Makes the empty `out` ready for copies of nodes of `in`: sites, arenas, counts of slots. */
+/* Room for the shapes of n results, until the next call. */
+lth_shape *graph_shapes(graph *g, uint32_t n);
+
+/* Regions: nodes go into the one that was opened last. */
+uint32_t graph_open_region(graph *g, uint32_t kind);
+void graph_close_region(graph *g);
+/* Goes from one region into the next as `in`, whose region ids `map` renames, has them: `region` is the next node's. */
+void graph_follow_region(graph *g, const graph *in, uint32_t region, uint32_t *map);
+/* The nearest region of the kind around `region` (itself counts), or 0. */
+uint32_t graph_region_of_kind(const graph *g, uint32_t region, uint32_t kind);
+/* Whether `outer` is `inner` or lies around it. */
+bool graph_encloses(const graph *g, uint32_t outer, uint32_t inner);
+/* Whether a node in `region` may read the value: it is of no loop's body, or of one around the region. */
+bool graph_sees(const graph *g, uint32_t value, uint32_t region);
+/* Leaves loops alone among the regions: what other regions are for has been done. */
+void graph_keep_loops(graph *g);
+
+/* loop.c: a loop's first and last node, with their checks. operands: the trip count, initial values, sequences. Opens a
+ * region; returns LOOP's first result, or LTH_NO_VALUE with the message. */
+uint32_t graph_loop_begin(graph *g, const lth_attr_loop *loop, const uint32_t *operands, uint32_t site, error *e);
+/* Ends the loop whose body is open. operands: its LOOP's first result, next values, parts. */
+uint32_t graph_loop_end(graph *g, const uint32_t *operands, uint32_t stacked, uint32_t site, error *e);
+/* The LOOP_END of a LOOP's region, or the number of nodes where it is still open. */
+uint32_t graph_loop_end_node(const graph *g, uint32_t region);
+
+/* Makes the empty `out` ready for copies of nodes of `in`: sites, regions, arenas, counts of slots. */
 void graph_copy_frame(const graph *in, graph *out);
 /* Copies a node with its operands renamed by `map`, in which its results are entered. */
 void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map);

@@ -9,7 +9,7 @@
 #include "engine/op_table.h"
 
 extern const op_info ops_leaves[], ops_unary[], ops_binary[], ops_shape[], ops_reduce[], ops_linear[], ops_conv[], ops_nn[],
-    ops_effects[], ops_symbolic[], ops_sequence[];
+    ops_sequence[], ops_control[], ops_effects[], ops_symbolic[];
 
 /* Rules that stand in another file than their table. */
 bool shape_layer_norm(op_shapes *s); /* of RMS norm, too */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/ops_leaf.c: leaves, effects and symbols: ops without a derivative. */
+ * engine/ops_leaf.c: leaves, control, effects and symbols: ops without a derivative. */
 #include "engine/ops.h"
 
 #include <string.h>
@@ -74,6 +74,12 @@ const op_info ops_leaves[] = {
     { LTH_OP_UNIFORM, "uniform", OP_LEAF, 0, 0, 1, false, sizeof(lth_attr_random), shape_random, NULL, NULL },
     { LTH_OP_NORMAL, "normal", OP_LEAF, 0, 0, 1, false, sizeof(lth_attr_random), shape_random, NULL, NULL },
     { LTH_OP_INTEGER, "integer", OP_LEAF, 0, 0, 1, false, sizeof(lth_attr_integer), NULL, NULL, NULL },
+};
+
+/* Their shapes are worked out where they are recorded (loop.c). */
+const op_info ops_control[] = {
+    { LTH_OP_LOOP, "loop", OP_PRIMITIVE, 1, OP_ANY_NUMBER, 0, false, sizeof(lth_attr_loop), NULL, NULL, NULL },
+    { LTH_OP_LOOP_END, "loop_end", OP_PRIMITIVE, 1, OP_ANY_NUMBER, 0, false, sizeof(lth_attr_loop), NULL, NULL, NULL },
 };
 
 const op_info ops_effects[] = {

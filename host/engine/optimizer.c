@@ -7,7 +7,7 @@
 
 static state_optimizer *find(engine *g, int32_t optimizer, const char *file, uint32_t line)
 {
-    if (!g->trace.recording || g->trace.error.status)
+    if (!g->trace.recording || g->trace.error.status || !trace_outside_loops(&g->trace, "an optimizer's step", file, line))
         return NULL;
     if (optimizer >= 0 && (size_t)optimizer < g->state.optimizer_count)
         return &g->state.optimizers[optimizer];

@@ -22,10 +22,13 @@ static bool bytes_equal(const void *a, const void *b, size_t size) { return size
 bool graphs_equal(const graph *a, const graph *b)
 {
     if (a->node_count != b->node_count || a->value_count != b->value_count || a->operand_count != b->operand_count ||
-        a->attributes_size != b->attributes_size)
+        a->attributes_size != b->attributes_size || a->region_count != b->region_count)
         return false;
     for (uint32_t i = 0; i < a->node_count; i++)
         if (!nodes_equal(&a->nodes[i], &b->nodes[i]))
+            return false;
+    for (uint32_t i = 1; i < a->region_count; i++)
+        if (memcmp(&a->regions[i], &b->regions[i], sizeof *a->regions) != 0)
             return false;
     return bytes_equal(a->operands, b->operands, a->operand_count * sizeof *a->operands) &&
            bytes_equal(a->attributes, b->attributes, a->attributes_size) &&
@@ -38,6 +41,8 @@ void graph_hash(const graph *g, hash *h)
         hash_bytes(h, &g->nodes[i], offsetof(lth_node, site));
         hash_u64(h, g->nodes[i].flags);
     }
+    for (uint32_t i = 1; i < g->region_count; i++)
+        hash_bytes(h, &g->regions[i], sizeof *g->regions);
     hash_bytes(h, g->operands, g->operand_count * sizeof *g->operands);
     hash_bytes(h, g->attributes, g->attributes_size);
     hash_bytes(h, g->values, g->value_count * sizeof *g->values);
@@ -103,6 +108,10 @@ static void copy_graph(const graph *in, graph *out)
         .sites = copy(in->sites, in->site_count * sizeof *in->sites),
         .site_count = in->site_count,
         .site_capacity = in->site_count,
+        .regions = in->region_count > 1 ? copy(in->regions, in->region_count * sizeof *in->regions) : NULL,
+        .region_count = in->region_count,
+        .region_capacity = in->region_count > 1 ? in->region_count : 0,
+        .region = in->region,
         .input_count = in->input_count,
         .output_count = in->output_count,
         .scalar_count = in->scalar_count,

@@ -64,14 +64,26 @@ void plan_cut(engine *g, plan *p, const graph *in, uint32_t read, graph *out, ui
     out->output_count = 0; /* a segment has its own */
     for (uint32_t i = 0; i < in->node_count; i++) {
         const lth_node *n = &in->nodes[i];
+        if (n->op == LTH_OP_LOOP) { /* all of it, or none of it: what its body holds is of one turn */
+            uint32_t end = graph_loop_end_node(in, n->region);
+            if (end < in->node_count && all_kept(g, p, &in->nodes[end]))
+                append_kept(g, p, in, &in->nodes[end], out, map);
+            else
+                for (uint32_t k = i; k <= end && k < in->node_count; k++)
+                    graph_copy_node(in, k, out, map);
+            i = end;
+            continue;
+        }
         if (leave_out(g, p, i, n->op))
             continue;
+        out->region = n->region;
         if (all_kept(g, p, n))
             append_kept(g, p, in, n, out, map);
         else
             graph_copy_node(in, i, out, map);
     }
     lth_attr_slot slot = { 0, 0 };
+    out->region = 0;
     if (p->segment)
         graph_append(out, LTH_OP_OUTPUT, &map[read], 1, &slot, sizeof slot, in->nodes[in->values[read].node].site, NULL, 0);
 }

@@ -27,6 +27,9 @@ typedef struct merge {
     uint32_t *table, table_size; /* open addressing: nodes of out by hash; size is a power of two */
 } merge;
 
+/* A loop is not compared with another: its nodes are merged, it stays. */
+static bool is_of_loop(uint32_t op) { return op == LTH_OP_LOOP || op == LTH_OP_LOOP_END; }
+
 /* Effects stay where and as often as they are; so does what this host does not know. */
 static bool is_effect(uint32_t op)
 {
@@ -118,8 +121,12 @@ static uint64_t hash_candidate(const candidate *c)
     return hash_value(&h);
 }
 
+/* Of the same region or of one around it, so that its value is there for the candidate: what a RECOMPUTE region computes again
+ * is not what was computed before. */
 static bool is_same(const graph *g, const lth_node *n, const candidate *c)
 {
+    if (n->region != c->node->region && !graph_encloses(g, n->region, c->node->region))
+        return false;
     if (n->op != c->op || n->operand_count != c->count || n->attributes_size != c->node->attributes_size ||
         n->value_count != c->node->value_count)
         return false;
@@ -198,7 +205,7 @@ static void merge_all(merge *m)
     candidate c = { .operands = memory_new(widest * sizeof *c.operands) };
     graph_copy_frame(m->in, m->out);
     for (uint32_t i = 0; i < m->in->node_count; i++)
-        if (is_effect(m->in->nodes[i].op))
+        if (is_effect(m->in->nodes[i].op) || is_of_loop(m->in->nodes[i].op))
             graph_copy_node(m->in, i, m->out, m->map);
         else
             merge_node(m, i, &c);

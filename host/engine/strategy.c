@@ -67,6 +67,9 @@ static const lth_graph_builder_api api = { .struct_size = sizeof(lth_graph_build
 
 bool engine_transform(engine *g, const graph *in, graph *out, error *e)
 {
+    if (in->region_count > 1)
+        return error_set(e, LTH_UNSUPPORTED, "strategy '%s' does not serve steps with loops yet", g->options.strategy->id) ==
+               LTH_OK;
     builder b = { .head = { &api }, .in = in, .out = out };
     lth_graph view;
     graph_view(in, &view);

@@ -26,7 +26,7 @@ lth_tensor trace_fail(trace *t, const char *file, uint32_t line, const char *for
 }
 
 /* Whether an op may be recorded now. */
-static bool ready(trace *t, const char *file, uint32_t line)
+bool trace_ready(trace *t, const char *file, uint32_t line)
 {
     if (t->recording)
         return t->error.status == LTH_OK;
@@ -60,24 +60,44 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
         trace_fail(t, file, line, "%s is of an earlier step, %u recordings ago; %s", what, t->generation - x.generation, advice);
 }
 
+/* Whether the value can be read where the trace is now. */
+static bool sees(const trace *t, uint32_t value)
+{
+    const graph *g = t->graph;
+    return g->region_count == 1 || value >= g->value_count || graph_sees(g, value, g->region);
+}
+
+static void refuse_inner(trace *t, uint32_t value, const char *what, const char *file, uint32_t line)
+{
+    const graph *g = t->graph;
+    uint32_t own = graph_region_of_kind(g, g->nodes[g->values[value].node].region, LTH_REGION_LOOP);
+    const lth_site *s = &g->sites[g->nodes[g->regions[own].first_node].site];
+    trace_fail(t, file, line,
+               "%s was made in the body of the loop at %s:%u, and it is of one turn: carry it (lth_loop_last) or stack it "
+               "(lth_loop_stack)",
+               what, s->file, s->line);
+}
+
 uint32_t trace_value(trace *t, lth_tensor x, const char *what, const char *file, uint32_t line)
 {
-    if (x.trace == &t->head && x.generation == t->generation)
+    if (x.trace != &t->head || x.generation != t->generation)
+        refuse(t, x, what, file, line);
+    else if (sees(t, x.node))
         return x.node;
-    refuse(t, x, what, file, line);
+    else
+        refuse_inner(t, x.node, what, file, line);
     return LTH_NO_VALUE;
 }
 
 /* The same for operand i of an op; the text is made only where it is needed. */
 static uint32_t operand_value(trace *t, uint32_t op, const lth_tensor *x, uint32_t i, const char *file, uint32_t line)
 {
-    if (x[i].trace == &t->head && x[i].generation == t->generation)
+    if (x[i].trace == &t->head && x[i].generation == t->generation && sees(t, x[i].node))
         return x[i].node;
     char what[64];
     const op_info *info = op_find(op);
     snprintf(what, sizeof what, "%s: operand %u", info ? info->name : "op", i + 1);
-    refuse(t, x[i], what, file, line);
-    return LTH_NO_VALUE;
+    return trace_value(t, x[i], what, file, line);
 }
 
 uint32_t *trace_ids(trace *t, size_t n)
@@ -117,6 +137,21 @@ uint32_t trace_parameter(trace *t, uint32_t index, uint32_t site)
     return current(t, &g->state.parameters.at[index], &g->step.parameters[index], site);
 }
 
+uint32_t trace_buffer(trace *t, uint32_t index, uint32_t site)
+{
+    engine *g = t->engine;
+    return current(t, &g->state.buffers.at[index], &g->step.buffers[index], site);
+}
+
+uint32_t trace_field(trace *t, uint32_t index, uint32_t site)
+{
+    engine_step *s = &t->engine->step;
+    lth_attr_slot at = { index, 0 };
+    if (s->fields[index] == LTH_NO_VALUE)
+        s->fields[index] = graph_append(t->graph, LTH_OP_INPUT, NULL, 0, &at, sizeof at, site, &s->args.fields[index].shape, 1);
+    return s->fields[index];
+}
+
 /* ---- The table ---- */
 
 /* What authors may write themselves: the rest is for the host. */
@@ -124,13 +159,33 @@ static bool authors_op(uint32_t op)
 {
     if (op < LTH_OP_NEG)
         return op == LTH_OP_IOTA || op == LTH_OP_UNIFORM || op == LTH_OP_NORMAL || op == LTH_OP_INTEGER;
+    if (op == LTH_OP_LOOP || op == LTH_OP_LOOP_END)
+        return false; /* control.h */
     return op < LTH_OP_ASSIGN || op == LTH_OP_PRINT || op == LTH_OP_ASSERT || op == LTH_OP_GRAD;
+}
+
+/* Within a loop's body derivatives are by what is of the turn: others would hang on the turns before. */
+static bool grad_is_inside(trace *t, const uint32_t *ids, uint32_t count, const char *file, uint32_t line)
+{
+    const graph *g = t->graph;
+    uint32_t loop = g->region ? graph_region_of_kind(g, g->region, LTH_REGION_LOOP) : 0;
+    for (uint32_t i = 1; loop && i < count; i++)
+        if (!graph_encloses(g, loop, g->nodes[g->values[ids[i]].node].region)) {
+            trace_fail(t, file, line,
+                       "grad: tensor %u was made outside of the loop's body; within it derivatives are taken by what the body "
+                       "makes or carries",
+                       i);
+            return false;
+        }
+    return true;
 }
 
 static lth_tensor emit_grad(trace *t, const uint32_t *ids, uint32_t count, const char *file, uint32_t line)
 {
     if (t->constants)
         return trace_fail(t, file, line, "grad: an optimizer's rule gets its gradients, it cannot ask for more");
+    if (!grad_is_inside(t, ids, count, file, line))
+        return poison(t);
     const lth_shape *loss = graph_shape(t->graph, ids[0]);
     if (loss->rank != 0 || !lth_dtype_is_float(loss->dtype)) {
         char text[128];
@@ -153,7 +208,7 @@ static lth_tensor emit(lth_trace *h, uint32_t op, const lth_tensor *x, uint32_t 
                        const char *file, uint32_t line)
 {
     trace *t = of(h);
-    if (!ready(t, file, line))
+    if (!trace_ready(t, file, line))
         return poison(t);
     uint32_t few[4], *ids = count <= 4 ? few : trace_ids(t, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -163,6 +218,8 @@ static lth_tensor emit(lth_trace *h, uint32_t op, const lth_tensor *x, uint32_t 
     }
     if (!authors_op(op))
         return trace_fail(t, file, line, "op %u is not one that a plugin records", op);
+    if (op >= LTH_OP_ASSIGN && op != LTH_OP_GRAD && !trace_outside_loops(t, op_find(op)->name, file, line))
+        return poison(t);
     if (op == LTH_OP_GRAD && count > 1)
         return emit_grad(t, ids, count, file, line);
     uint32_t site = graph_site(t->graph, file, line);
@@ -199,13 +256,14 @@ static const lth_shape *shape(lth_trace *h, lth_tensor x)
 static lth_tensor step_scalar(lth_trace *h, double value, lth_dtype dtype, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    return ready(t, file, line) ? trace_tensor(t, trace_scalar(t, value, dtype, graph_site(t->graph, file, line))) : poison(t);
+    return trace_ready(t, file, line) ? trace_tensor(t, trace_scalar(t, value, dtype, graph_site(t->graph, file, line)))
+                                      : poison(t);
 }
 
 static lth_tensor rule_scalar(lth_trace *h, double value, lth_dtype dtype, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    if (!ready(t, file, line))
+    if (!trace_ready(t, file, line))
         return poison(t);
     uint32_t site = graph_site(t->graph, file, line);
     return trace_tensor(
@@ -215,7 +273,7 @@ static lth_tensor rule_scalar(lth_trace *h, double value, lth_dtype dtype, const
 static lth_tensor parameter(lth_trace *h, lth_parameter p, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    if (!ready(t, file, line))
+    if (!trace_ready(t, file, line))
         return poison(t);
     const state *s = &t->engine->state;
     if (p.id == 0 || p.id > s->parameters.count)
@@ -238,17 +296,18 @@ static const state_entry *find_buffer(trace *t, lth_buffer b, const char *file, 
 static lth_tensor buffer(lth_trace *h, lth_buffer b, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    const state_entry *entry = ready(t, file, line) ? find_buffer(t, b, file, line) : NULL;
+    const state_entry *entry = trace_ready(t, file, line) ? find_buffer(t, b, file, line) : NULL;
     if (!entry)
         return poison(t);
-    return trace_tensor(t, current(t, entry, &t->engine->step.buffers[b.id - 1], graph_site(t->graph, file, line)));
+    return trace_tensor(t, trace_buffer(t, b.id - 1, graph_site(t->graph, file, line)));
 }
 
 static void assign(lth_trace *h, lth_buffer b, lth_tensor x, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    const state_entry *entry = ready(t, file, line) ? find_buffer(t, b, file, line) : NULL;
-    uint32_t value = entry ? trace_value(t, x, "assign: the value", file, line) : LTH_NO_VALUE;
+    const state_entry *entry = trace_ready(t, file, line) ? find_buffer(t, b, file, line) : NULL;
+    uint32_t value =
+        entry && trace_outside_loops(t, "assign", file, line) ? trace_value(t, x, "assign: the value", file, line) : LTH_NO_VALUE;
     if (value == LTH_NO_VALUE)
         return;
     const lth_shape *s = graph_shape(t->graph, value);
@@ -267,7 +326,7 @@ static void assign(lth_trace *h, lth_buffer b, lth_tensor x, const char *file, u
 static lth_status read(lth_trace *h, lth_tensor x, void *out, uint64_t size, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    if (ready(t, file, line)) {
+    if (trace_ready(t, file, line) && trace_outside_loops(t, "read", file, line)) {
         uint32_t value = trace_value(t, x, "read: the tensor", file, line);
         if (value != LTH_NO_VALUE)
             return engine_read(t->engine, value, out, size, file, line);
@@ -327,6 +386,8 @@ static const lth_trace_api step_api = {
     .training = training,
     .random_id = random_id,
     .floating = floating,
+    .loop_begin = trace_loop_begin,
+    .loop_end = trace_loop_end,
 };
 
 static const lth_trace_api rule_api = {
@@ -344,6 +405,8 @@ static const lth_trace_api rule_api = {
     .training = training,
     .random_id = random_id,
     .floating = floating,
+    .loop_begin = trace_loop_begin,
+    .loop_end = trace_loop_end,
 };
 
 /* ---- Life ---- */

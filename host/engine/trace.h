@@ -10,7 +10,7 @@
 #include "engine/passes.h"
 #include "util/arena.h"
 
-#include <lthost/tensor.h>
+#include <lthost/control.h>
 
 struct engine;
 
@@ -64,6 +64,25 @@ uint32_t trace_state(graph *g, uint32_t arena, int64_t offset, const lth_shape *
 
 /* The current value of a parameter or a buffer, by index: the step's first read, then what an update or assign made. */
 uint32_t trace_parameter(trace *t, uint32_t index, uint32_t site);
+uint32_t trace_buffer(trace *t, uint32_t index, uint32_t site);
+/* Field `index` of the batch. */
+uint32_t trace_field(trace *t, uint32_t index, uint32_t site);
+
+/* Where the loop begins whose body is being recorded; NULL: none is. */
+const lth_site *trace_open_loop(const trace *t);
+/* False, with an error, within a loop's body. what: "lth_print". */
+bool trace_outside_loops(trace *t, const char *what, const char *file, uint32_t line);
+/* Fails where a loop is open. */
+void trace_close(trace *t);
+
+/* trace_control.c: of lth_trace_api. */
+lth_tensor trace_loop_begin(lth_trace *h, lth_tensor count, const lth_attr_loop *loop, const lth_tensor *carried,
+                            const lth_tensor *sequences, const char *file, uint32_t line);
+lth_tensor trace_loop_end(lth_trace *h, lth_tensor index, const lth_tensor *next, uint32_t next_count, const lth_tensor *parts,
+                          uint32_t part_count, const char *file, uint32_t line);
+
+/* Whether an op may be recorded now; if not, the error is kept. */
+bool trace_ready(trace *t, const char *file, uint32_t line);
 
 /* Scratch for n value ids, until the next call. */
 uint32_t *trace_ids(trace *t, size_t n);

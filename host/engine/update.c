@@ -213,7 +213,8 @@ static lth_tensor update_state(lth_update *u, lth_slot id)
 static uint32_t checked(rule_run *r, lth_tensor x, const lth_shape *wanted, const char *what)
 {
     trace *t = rule_trace(r);
-    uint32_t value = t->error.status ? LTH_NO_VALUE : trace_value(t, x, what, r->optimizer->name, 0);
+    bool outside = trace_outside_loops(t, what, r->optimizer->name, 0);
+    uint32_t value = t->error.status || !outside ? LTH_NO_VALUE : trace_value(t, x, what, r->optimizer->name, 0);
     if (value == LTH_NO_VALUE || memcmp(graph_shape(t->graph, value), wanted, sizeof *wanted) == 0)
         return value;
     char is[128], text[128];
@@ -275,6 +276,7 @@ static bool run_rule(rule_run *r, uint32_t *numbers)
     trace_begin(t, x->out, true);
     lth_status status = r->optimizer->rule->update(r->group->self, &r->head);
     t->recording = false;
+    trace_close(t);
     if (t->error.status)
         error_set(x->error, t->error.status, "%s", t->error.text);
     else if (status)

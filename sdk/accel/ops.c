@@ -112,6 +112,8 @@ static const accel_op ops[] = {
     { LTH_OP_CUMSUM, "cumsum", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_cumulative) },
     { LTH_OP_ARGSORT, "argsort", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_sort) },
     { LTH_OP_RNN, "rnn", ACCEL_KERNEL, 6, 7, 3, 0, sizeof(lth_attr_rnn) },
+    { LTH_OP_LOOP, "loop", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
+    { LTH_OP_LOOP_END, "loop_end", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
 
     { LTH_OP_ASSIGN, "assign", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_state) },
     { LTH_OP_OUTPUT, "output", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_slot) },
@@ -147,16 +149,78 @@ static bool refuse(accel_error *e, uint32_t node, const char *format, ...)
     return false;
 }
 
+/* Whether `outer` is `inner` or lies around it. */
+static bool encloses(const lth_graph *g, uint32_t outer, uint32_t inner)
+{
+    while (inner != outer && inner != 0)
+        inner = lth_graph_region(g, inner)->parent;
+    return inner == outer;
+}
+
+/* The two nodes of a loop: results as the attributes say, and what is carried in one shape all the way. */
+static bool check_loop(const lth_graph *g, uint32_t region, const lth_node *begin, const lth_node *end, accel_error *e)
+{
+    const lth_region *r = lth_graph_region(g, region);
+    uint32_t last = r->first_node + r->node_count;
+    if (begin->attributes_size < sizeof(lth_attr_loop) || end->attributes_size < sizeof(lth_attr_loop))
+        return refuse(e, r->first_node, "loop: attributes are missing");
+    const lth_attr_loop *a = lth_node_attributes(g, begin);
+    if (memcmp(a, lth_node_attributes(g, end), sizeof *a) != 0 || a->length < 0 || a->reverse > 1)
+        return refuse(e, r->first_node, "loop: its attributes are not valid here");
+    uint64_t in = 1 + (uint64_t)a->carried + a->sequences, out = 1 + (uint64_t)a->carried + a->stacked;
+    if (begin->operand_count != in || begin->value_count != in || end->operand_count != out ||
+        end->value_count != out - 1 + a->carried || lth_node_operand(g, end, 0) != begin->first_value)
+        return refuse(e, last, "loop: operands or results do not agree with the attributes");
+    for (uint32_t i = 0; i <= a->carried; i++)
+        if (memcmp(lth_node_operand_shape(g, begin, i), lth_node_shape(g, begin, i), sizeof(lth_shape)) != 0 ||
+            memcmp(lth_node_operand_shape(g, end, i), lth_node_shape(g, begin, i), sizeof(lth_shape)) != 0)
+            return refuse(e, last, "loop: what is carried changes its shape");
+    if (lth_node_shape(g, begin, 0)->dtype != LTH_I64 || lth_node_shape(g, begin, 0)->rank != 0)
+        return refuse(e, r->first_node, "loop: the number of turns is no i64");
+    return true;
+}
+
+static bool check_region(const lth_graph *g, uint32_t region, accel_error *e)
+{
+    const lth_region *r = lth_graph_region(g, region);
+    if (r->kind != LTH_REGION_LOOP)
+        return refuse(e, r->first_node, "regions of kind %u are unknown here", r->kind);
+    if ((uint64_t)r->first_node + r->node_count >= g->node_count || !r->node_count)
+        return refuse(e, LTH_NO_VALUE, "loop: its nodes lie outside the graph");
+    uint32_t last = r->first_node + r->node_count;
+    const lth_node *begin = lth_graph_node(g, r->first_node), *end = lth_graph_node(g, last);
+    if (begin->op != LTH_OP_LOOP || begin->region != region || end->op != LTH_OP_LOOP_END || end->region != r->parent)
+        return refuse(e, r->first_node, "loop: it does not begin with its loop, or end before its loop_end");
+    for (uint32_t i = r->first_node; i < last; i++)
+        if (!encloses(g, region, lth_graph_node(g, i)->region))
+            return refuse(e, i, "loop: another region's node stands in its body");
+    return check_loop(g, region, begin, end, e);
+}
+
+/* Values are read where they are visible, regions have their nodes. After the nodes themselves have been looked at. */
 static bool check_regions(const lth_graph *g, accel_error *e)
 {
-    static const char *const names[] = { "step", "loop", "recompute" };
-    for (uint32_t i = 1; i < g->region_count; i++) {
-        const lth_region *r = (const lth_region *)((const char *)g->regions + (size_t)i * g->region_stride);
-        if (r->kind <= LTH_REGION_RECOMPUTE)
-            return refuse(e, r->first_node, "regions of kind %s are not supported here", names[r->kind]);
-        return refuse(e, r->first_node, "regions of kind %u are unknown here", r->kind);
+    uint32_t loops = 0, ends = 0;
+    for (uint32_t i = 1; i < g->region_count; i++)
+        if (lth_graph_region(g, i)->parent >= i)
+            return refuse(e, LTH_NO_VALUE, "region %u stands before its parent", i);
+    for (uint32_t i = 1; i < g->region_count; i++)
+        if (!check_region(g, i, e))
+            return false;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        loops += n->op == LTH_OP_LOOP;
+        ends += n->op == LTH_OP_LOOP_END;
+        for (uint32_t k = 0; k < n->operand_count; k++) {
+            uint32_t from = lth_graph_node(g, lth_graph_value(g, lth_node_operand(g, n, k))->node)->region;
+            bool ends_it = n->op == LTH_OP_LOOP_END && from && lth_graph_region(g, from)->parent == n->region;
+            if (!encloses(g, from, n->region) && !ends_it)
+                return refuse(e, i, "operand %u is of the body of a loop that has ended", k);
+        }
+        if (n->region && !n->value_count)
+            return refuse(e, i, "effects are not supported in a loop's body");
     }
-    return true;
+    return loops + 1 == g->region_count && ends == loops ? true : refuse(e, LTH_NO_VALUE, "a loop without its region");
 }
 
 static bool check_slot(const char *name, uint32_t slot, uint32_t count, uint32_t node, accel_error *e)
@@ -196,9 +260,11 @@ static bool check_node(const lth_graph *g, uint32_t node, accel_error *e)
     const accel_op *op = accel_op_find(n->op);
     if (!op)
         return refuse(e, node, "op %u is unknown here", n->op);
+    if (n->region >= g->region_count)
+        return refuse(e, node, "%s: region %u, but there are %u", op->name, n->region, g->region_count);
     if (n->operand_count < op->min_operands || (op->max_operands != ACCEL_ANY_COUNT && n->operand_count > op->max_operands))
         return refuse(e, node, "%s has %u operands", op->name, n->operand_count);
-    if (n->value_count != op->results)
+    if (n->value_count != op->results && op->results != ACCEL_ANY_COUNT)
         return refuse(e, node, "%s has %u results, not %u", op->name, n->value_count, op->results);
     if (n->attributes_size < op->attributes_size)
         return refuse(e, node, "%s has %u bytes of attributes, not %u", op->name, n->attributes_size, op->attributes_size);
@@ -221,12 +287,10 @@ static bool check_node(const lth_graph *g, uint32_t node, accel_error *e)
 bool accel_check_graph(const lth_graph *g, accel_error *e)
 {
     e->node = LTH_NO_VALUE;
-    if (!check_regions(g, e))
-        return false;
     for (uint32_t i = 0; i < g->node_count; i++)
         if (!check_node(g, i, e))
             return false;
-    return true;
+    return check_regions(g, e);
 }
 
 /* ---- Copying ---- */
@@ -250,7 +314,8 @@ static void *copy_table(char **at, const void *from, uint32_t count, uint32_t st
 lth_graph *accel_graph_copy(const lth_graph *g)
 {
     size_t bytes = align8(sizeof *g) + align8(g->node_count * sizeof *g->nodes) + align8(g->value_count * sizeof *g->values) +
-                   align8(g->operand_count * sizeof *g->operands) + align8(g->attributes_size) + align8(sizeof *g->regions) +
+                   align8(g->operand_count * sizeof *g->operands) + align8(g->attributes_size) +
+                   align8(g->region_count * sizeof *g->regions) +
                    align8(g->arena_count * sizeof *g->arenas);
     char *at = calloc(1, bytes);
     if (!at)
@@ -262,7 +327,7 @@ lth_graph *accel_graph_copy(const lth_graph *g)
     c->values = copy_table(&at, g->values, g->value_count, g->value_stride, sizeof *c->values);
     c->operands = copy_table(&at, g->operands, g->operand_count, sizeof *c->operands, sizeof *c->operands);
     c->attributes = copy_table(&at, g->attributes, g->attributes_size, 1, 1);
-    c->regions = copy_table(&at, g->regions, g->region_count ? 1 : 0, g->region_stride, sizeof *c->regions);
+    c->regions = copy_table(&at, g->regions, g->region_count, g->region_stride, sizeof *c->regions);
     lth_arena_info *arenas = copy_table(&at, g->arenas, g->arena_count, sizeof *c->arenas, sizeof *c->arenas);
     for (uint32_t i = 0; i < g->arena_count; i++)
         arenas[i].name = "";
@@ -270,7 +335,6 @@ lth_graph *accel_graph_copy(const lth_graph *g)
     c->node_stride = sizeof *c->nodes;
     c->value_stride = sizeof *c->values;
     c->region_stride = sizeof *c->regions;
-    c->region_count = g->region_count ? 1 : 0;
     c->sites = NULL;
     c->site_count = 0;
     return c;
@@ -300,7 +364,8 @@ static double conv_flops(const lth_graph *g, const lth_node *n)
 double accel_node_flops(const lth_graph *g, const lth_node *n)
 {
     const accel_op *op = accel_op_find(n->op);
-    if (!op || op->class == ACCEL_MEMORY_LEAF || op->class == ACCEL_SHAPE || op->class == ACCEL_EFFECT)
+    if (!op || op->class == ACCEL_MEMORY_LEAF || op->class == ACCEL_SHAPE || op->class == ACCEL_EFFECT || n->op == LTH_OP_LOOP ||
+        n->op == LTH_OP_LOOP_END)
         return 0;
     if (n->op >= LTH_OP_CONV && n->op <= LTH_OP_CONV_WEIGHT_GRAD)
         return conv_flops(g, n);

@@ -198,7 +198,7 @@ Test(reference_plan, what_it_cannot_compile_is_refused_by_name)
 
     lth_graph view;
     graph_view(&b.g, &view);
-    lth_region regions[] = { view.regions[0], { LTH_REGION_LOOP, 0, 0, 1, LTH_NO_VALUE, 0, 0, 0 } };
+    lth_region regions[] = { view.regions[0], { LTH_REGION_LOOP, 0, 0, 1 } };
     view.regions = regions;
     view.region_count = 2;
     lth_compile_args args = { .struct_size = sizeof args, .graph = &view };

@@ -7,7 +7,8 @@
 
 static bool has_no_kernel(uint32_t op)
 {
-    return op == LTH_OP_INPUT || op == LTH_OP_STATE || op == LTH_OP_ASSIGN || op == LTH_OP_OUTPUT || op == LTH_OP_PRINT;
+    return accel_is_of_loop(op) || op == LTH_OP_INPUT || op == LTH_OP_STATE || op == LTH_OP_ASSIGN || op == LTH_OP_OUTPUT ||
+           op == LTH_OP_PRINT;
 }
 
 bool ref_plan_is_bound(const lth_plan *p, uint32_t value)
@@ -44,6 +45,30 @@ static bool choose_kernels(lth_plan *p, accel_error *e)
     return true;
 }
 
+static void extend(accel_buffer *b, uint32_t first, uint32_t last)
+{
+    b->first = first < b->first ? first : b->first;
+    b->last = last > b->last ? last : b->last;
+}
+
+/* What a loop holds between its turns, and what it writes bit by bit, lives as long as it. Stacks that nobody reads (they are
+ * seen by their lives) are not stored. */
+static void find_lives_of_loop(lth_plan *p, const accel_loop *l)
+{
+    const lth_graph *g = p->graph;
+    const lth_node *begin = lth_graph_node(g, l->begin), *end = lth_graph_node(g, l->end);
+    for (uint32_t i = 0; i < begin->value_count; i++)
+        extend(&p->buffers[begin->first_value + i], l->begin, l->end);
+    for (uint32_t i = 0; i < end->value_count; i++) {
+        accel_buffer *b = &p->buffers[end->first_value + i];
+        if (accel_loop_is_stack(g, end, i) && b->last == l->end)
+            b->size = 0;
+        else if (accel_loop_is_stack(g, end, i))
+            extend(b, l->begin, b->last);
+    }
+    p->buffers[g->value_count + l->end] = (accel_buffer) { accel_loop_staging(g, l, NULL, NULL), l->end, l->end, 0 };
+}
+
 /* Effects of the commit read their value after the last node. */
 static void find_lives(lth_plan *p)
 {
@@ -58,14 +83,21 @@ static void find_lives(lth_plan *p)
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
         for (uint32_t k = 0; k < n->operand_count; k++) {
-            accel_buffer *b = &p->buffers[lth_node_operand(g, n, k)];
-            uint32_t read = n->value_count ? i : g->node_count;
-            b->last = read > b->last ? read : b->last;
+            uint32_t v = lth_node_operand(g, n, k), read = n->value_count ? accel_loop_last_read(g, v, i) : g->node_count;
+            extend(&p->buffers[v], p->buffers[v].first, read);
         }
         if (needs_staging(p, n))
             p->buffers[g->value_count + i] =
-                (accel_buffer){ accel_value_bytes(g, lth_node_operand(g, n, 0)), g->node_count, g->node_count, 0 };
+                (accel_buffer) { accel_value_bytes(g, lth_node_operand(g, n, 0)), g->node_count, g->node_count, 0 };
     }
+    for (uint32_t r = 1; r < g->region_count; r++)
+        find_lives_of_loop(p, &p->loops[r]);
+}
+
+static bool is_row_of_turns(const lth_graph *g, uint32_t v)
+{
+    const lth_node *n = lth_graph_node(g, lth_graph_value(g, v)->node);
+    return accel_loop_is_stack(g, n, v - n->first_value);
 }
 
 static lth_status place_values(lth_plan *p)
@@ -79,9 +111,9 @@ static lth_status place_values(lth_plan *p)
     if (!p->block)
         return LTH_NO_MEMORY;
     for (uint32_t v = 0; v < g->value_count; v++)
-        p->data[v] = p->block + p->buffers[v].offset;
+        p->data[v] = p->buffers[v].size || !is_row_of_turns(g, v) ? p->block + p->buffers[v].offset : NULL;
     for (uint32_t i = 0; i < g->node_count; i++)
-        if (needs_staging(p, lth_graph_node(g, i)))
+        if (p->buffers[g->value_count + i].size || needs_staging(p, lth_graph_node(g, i)))
             p->staging[i] = p->block + p->buffers[g->value_count + i].offset;
     p->info.memory = memory.planned;
     p->info.memory_unshared = memory.unshared;
@@ -94,8 +126,9 @@ static void count_work(lth_plan *p)
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
         p->info.kernel_count += p->kernels[i] || n->op == LTH_OP_ASSIGN || n->op == LTH_OP_OUTPUT;
-        p->info.flops += accel_node_flops(g, n);
-        p->info.bytes_moved += accel_node_bytes(g, n);
+        double runs = accel_loop_runs(g, n->region);
+        p->info.flops += runs * accel_node_flops(g, n);
+        p->info.bytes_moved += (int64_t)(runs * (double)accel_node_bytes(g, n));
     }
 }
 
@@ -107,7 +140,8 @@ static lth_status build(lth_plan *p, accel_error *e)
     p->staging = calloc(nodes + 1, sizeof *p->staging);
     p->infinite = calloc(values + 1, 1);
     p->buffers = calloc(nodes + values + 1, sizeof *p->buffers);
-    if (!p->kernels || !p->data || !p->staging || !p->infinite || !p->buffers)
+    p->loops = accel_loops_of(p->graph);
+    if (!p->loops || !p->kernels || !p->data || !p->staging || !p->infinite || !p->buffers)
         return LTH_NO_MEMORY;
     if (!choose_kernels(p, e))
         return LTH_UNSUPPORTED;
@@ -122,7 +156,7 @@ lth_status ref_plan_new(const lth_graph *g, uint32_t flags, lth_plan **out, acce
 {
     const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
     *out = NULL;
-    *e = (accel_error){ LTH_NO_VALUE, "" };
+    *e = (accel_error) { LTH_NO_VALUE, "" };
     if (flags & ~known) {
         snprintf(e->text, sizeof e->text, "flags 0x%x of compile are unknown here", flags & ~known);
         return LTH_UNSUPPORTED;
@@ -153,6 +187,7 @@ void ref_plan_free(lth_plan *p)
     free(p->kernels);
     free(p->data);
     free(p->staging);
+    free(p->loops);
     free(p->infinite);
     free(p->operands);
     free(p->buffers);

@@ -3,6 +3,7 @@
 #ifndef REFERENCE_PLAN_H
 #define REFERENCE_PLAN_H
 
+#include <lthost/accel/loop.h>
 #include <lthost/accel/ops.h>
 #include <lthost/accel/plain/kernel.h>
 #include <lthost/accel/plan_memory.h>
@@ -12,7 +13,9 @@ struct lth_plan {
     uint32_t flags, max_operands;
     plain_kernel *kernels; /* by node; NULL: bound memory, or an effect of the commit */
     void **data;           /* by value: its elements; of bound leaves set by each run */
-    void **staging;        /* by node: where an ASSIGN whose value is state keeps it while others are written; or NULL */
+    void **staging;        /* by node: where an ASSIGN whose value is state keeps it while others are written, and a LOOP_END what
+                              it hands on from one slot into another; or NULL */
+    accel_loop *loops;     /* by region */
     uint8_t *infinite;     /* by value, LTH_COMPILE_CHECK_FINITE: whether it has an infinity that was given */
     const void **operands; /* one call's */
     accel_buffer *buffers; /* by value, then by node for staging */

@@ -40,7 +40,9 @@ static bool supports(void *self, uint32_t op, lth_dtype dtype)
     case LTH_OP_STATE:
     case LTH_OP_ASSIGN:
     case LTH_OP_OUTPUT:
-    case LTH_OP_PRINT: return lth_dtype_size(dtype) != 0;
+    case LTH_OP_PRINT:
+    case LTH_OP_LOOP:
+    case LTH_OP_LOOP_END: return lth_dtype_size(dtype) != 0;
     default: return plain_find(op, dtype) != NULL;
     }
 }

@@ -18,7 +18,7 @@ static lth_status fail(lth_run_result *result, uint32_t node, const char *messag
 static void copy_value(const lth_plan *p, void *to, const void *from, uint32_t value)
 {
     int64_t bytes = accel_value_bytes(p->graph, value);
-    if (bytes) /* then both are bound: bind_leaf and check_targets have seen to it */
+    if (bytes)                           /* then both are bound: bind_leaf and check_targets have seen to it */
         memcpy(to, from, (size_t)bytes); // NOLINT(clang-analyzer-core.NonNullParamChecker)
 }
 
@@ -47,6 +47,22 @@ static lth_status bind_leaf(lth_plan *p, uint32_t node, const lth_bindings *b, l
     return LTH_OK;
 }
 
+/* A loop makes no numbers: what it hands on has been checked where it was made. */
+static lth_status hand_infinities_on(lth_plan *p, const lth_node *n)
+{
+    const lth_graph *g = p->graph;
+    const accel_loop *l = &p->loops[accel_loop_region(g, n)];
+    const lth_node *begin = lth_graph_node(g, l->begin), *end = lth_graph_node(g, l->end);
+    bool given = false;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        given |= p->infinite[lth_node_operand(g, n, i)];
+    for (uint32_t i = 0; given && i < begin->value_count; i++)
+        p->infinite[begin->first_value + i] = true;
+    for (uint32_t i = 0; given && i < end->value_count; i++)
+        p->infinite[end->first_value + i] = true;
+    return LTH_OK;
+}
+
 /* A value may hold an infinity that the user gave as a number (a mask's -inf) or that came from one; any other number that
  * is not finite was made by this node. */
 static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *result)
@@ -54,6 +70,8 @@ static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *resul
     const lth_graph *g = p->graph;
     const lth_node *n = lth_graph_node(g, node);
     bool given = n->op == LTH_OP_SCALAR;
+    if (accel_is_of_loop(n->op))
+        return hand_infinities_on(p, n);
     for (uint32_t i = 0; i < n->operand_count; i++)
         given |= p->infinite[lth_node_operand(g, n, i)];
     for (uint32_t r = 0; r < n->value_count; r++) {
@@ -91,6 +109,44 @@ static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lt
     return p->kernels[node](&call) ? LTH_OK : fail(result, node, message);
 }
 
+/* ---- Loops ---- */
+
+typedef struct loop_place {
+    const lth_plan *plan;
+    const accel_loop *loop;
+} loop_place;
+
+static const lth_node *loop_node(const loop_place *at, bool end)
+{
+    return lth_graph_node(at->plan->graph, end ? at->loop->end : at->loop->begin);
+}
+
+static const void *loop_operand(void *context, bool end, uint32_t index)
+{
+    const loop_place *at = context;
+    return at->plan->data[lth_node_operand(at->plan->graph, loop_node(at, end), index)];
+}
+
+static void *loop_result(void *context, bool end, uint32_t index)
+{
+    const loop_place *at = context;
+    return at->plan->data[loop_node(at, end)->first_value + index];
+}
+
+/* Runs a LOOP or a LOOP_END; returns the node that comes next. */
+static uint32_t turn(lth_plan *p, uint32_t node, lth_bindings *b)
+{
+    const lth_node *n = lth_graph_node(p->graph, node);
+    accel_loop *l = &p->loops[accel_loop_region(p->graph, n)];
+    loop_place at = { p, l };
+    accel_loop_memory m = { &at, loop_operand, loop_result, p->staging[l->end] };
+    bool runs =
+        n->op == LTH_OP_LOOP ? accel_loop_begin(l, p->graph, &m, &b->stream) : accel_loop_next(l, p->graph, &m, &b->stream);
+    return runs ? l->begin + 1 : l->end + 1;
+}
+
+/* ---- The commit ---- */
+
 /* Outputs and prints read before state is written, and so does every ASSIGN that copies state. */
 static void commit(lth_plan *p, const lth_bindings *b)
 {
@@ -103,7 +159,7 @@ static void commit(lth_plan *p, const lth_bindings *b)
         else if (n->op == LTH_OP_PRINT && b->print)
             b->print(b->print_context, ((const lth_attr_text *)lth_node_attributes(g, n))->text, &lth_graph_value(g, v)->shape,
                      p->data[v]);
-        else if (p->staging[i])
+        else if (n->op == LTH_OP_ASSIGN && p->staging[i])
             copy_value(p, p->staging[i], p->data[v], v);
     }
     for (uint32_t i = 0; i < g->node_count; i++) {
@@ -140,8 +196,11 @@ lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *resu
         result->message[0] = 0;
     }
     lth_status status = check_targets(p, b, result);
-    for (uint32_t i = 0; i < p->graph->node_count && !status; i++) {
-        status = run_node(p, i, b, result);
+    lth_bindings own = *b; /* a loop's turns have streams of random numbers of their own */
+    for (uint32_t i = 0, next; i < p->graph->node_count && !status; i = next) {
+        bool of_loop = accel_is_of_loop(lth_graph_node(p->graph, i)->op);
+        next = of_loop ? turn(p, i, &own) : i + 1;
+        status = of_loop ? LTH_OK : run_node(p, i, &own, result);
         if (!status && p->flags & LTH_COMPILE_CHECK_FINITE)
             status = check_finite(p, i, result);
     }

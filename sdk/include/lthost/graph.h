@@ -42,14 +42,14 @@ typedef struct lth_site {
     uint32_t line, reserved;
 } lth_site;
 
-/* A stretch of nodes, nested within its parent. No op of this minor makes one; an accelerator refuses kinds that it does
- * not know. LOOP: the body's operands are its captures, then the carried values; it runs `trip_count` (an i64 value) times.
- * RECOMPUTE: run once forward, and again where its inner values are needed in the backward pass. */
+/* A stretch of nodes that belong together, nested within its parent; one without nodes is none.
+ * LOOP: it begins with its LOOP node, and its LOOP_END, which belongs to the parent, follows the stretch. The nodes run once a
+ * turn; their values are of one turn, and nothing but the stretch itself and its LOOP_END reads them. They may read what
+ * stands before the loop in a region that encloses it.
+ * RECOMPUTE: the gradient runs its nodes again where it needs their values; no accelerator sees one. */
 typedef struct lth_region {
     uint32_t kind, parent;
-    uint32_t first_node, node_count;
-    uint32_t trip_count; /* value id, or LTH_NO_VALUE */
-    uint32_t first_carried, carried_count, reserved; /* operands: initial values; the body's last nodes give the next ones */
+    uint32_t first_node, node_count; /* nodes of nested regions are counted too */
 } lth_region;
 enum { LTH_REGION_STEP = 0, LTH_REGION_LOOP = 1, LTH_REGION_RECOMPUTE = 2 };
 
@@ -77,6 +77,7 @@ typedef struct lth_graph {
 static inline const lth_node *lth_graph_node(const lth_graph *g, uint32_t i) { return (const lth_node *)((const char *)g->nodes + (size_t)i * g->node_stride); }
 static inline const lth_value *lth_graph_value(const lth_graph *g, uint32_t i) { return (const lth_value *)((const char *)g->values + (size_t)i * g->value_stride); }
 static inline const lth_site *lth_graph_site(const lth_graph *g, uint32_t i) { return (const lth_site *)((const char *)g->sites + (size_t)i * g->site_stride); }
+static inline const lth_region *lth_graph_region(const lth_graph *g, uint32_t i) { return (const lth_region *)((const char *)g->regions + (size_t)i * g->region_stride); }
 static inline uint32_t lth_node_operand(const lth_graph *g, const lth_node *n, uint32_t i) { return g->operands[n->first_operand + i]; }
 static inline const lth_shape *lth_node_operand_shape(const lth_graph *g, const lth_node *n, uint32_t i) { return &lth_graph_value(g, lth_node_operand(g, n, i))->shape; }
 static inline const lth_shape *lth_node_shape(const lth_graph *g, const lth_node *n, uint32_t i) { return &lth_graph_value(g, n->first_value + i)->shape; }

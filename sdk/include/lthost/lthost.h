@@ -7,6 +7,7 @@
 #include "callback.h"
 #include "collective.h"
 #include "component.h"
+#include "control.h"
 #include "datamodule.h"
 #include "graph.h"
 #include "image.h"

@@ -11,6 +11,7 @@
 
 #include "callback.h"
 #include "component.h"
+#include "control.h"
 #include "setup.h"
 #include "step.h"
 

@@ -130,7 +130,7 @@ enum {
     LTH_OP_ARGSORT = 182,  /* P, lth_attr_sort, numeric -> i64: the indices of the first `length` in order, stable; NaN is the greatest */
     LTH_OP_RNN = 183,      /* C, lth_attr_rnn: (x (T, B, I), h0 (B, H), c0 (B, H) of an LSTM else none, w_ih (G H, I), w_hh (G H, H), b_ih (G H), b_hh (G H)) -> y (T, B, H), h (B, H), c (B, H) of an LSTM else of h */
 
-    /* Control. LOOP opens a region and LOOP_END closes it; what stands between belongs to it (lth_node.region). */
+    /* Control. LOOP is the first node of a region and LOOP_END follows its last (lth_region in graph.h). */
     LTH_OP_LOOP = 192, /* P, lth_attr_loop: (i64 trip count of rank 0, initial values of what is carried..., sequences (T, ...)...) -> i64 index of rank 0, what is carried..., the sequences' parts at the index... */
     LTH_OP_LOOP_END = 193, /* P, lth_attr_loop: (the LOOP's index, next values of what is carried..., parts to be stacked...) -> last values..., stacks (T, ...)..., what was carried into each turn (T, ...)...; rows of turns that were not taken are 0 */
     LTH_OP_CUSTOM = 194, /* P, lth_attr_custom: an author's own kernel (custom.h) */

@@ -4,7 +4,8 @@
  * Counter-based: the same numbers on every accelerator, thread count and after a resume. The key is the run's seed. The
  * counter of element e of a random op is { e / 4, op id, step, stream }, and e % 4 picks the word; `stream` is the
  * micro-batch in a training step, and LTH_STREAM_* elsewhere. A normal number takes two words: element e has words
- * 2 (e % 2) and 2 (e % 2) + 1 of counter { e / 2, ... }. DROPOUT's uniform numbers are those of UNIFORM. */
+ * 2 (e % 2) and 2 (e % 2) + 1 of counter { e / 2, ... }. DROPOUT's uniform numbers are those of UNIFORM. Within a loop the
+ * index is folded into the stream (lth_random_stream), once for each loop around the op, from the outside in. */
 #ifndef LTHOST_RANDOM_H
 #define LTHOST_RANDOM_H
 
@@ -59,6 +60,15 @@ static inline double lth_random_normal(uint64_t seed, uint32_t id, uint32_t step
 {
     lth_philox block = lth_philox_at(seed, (uint32_t)(e / 2), id, step, stream);
     return lth_philox_normal(block.word[e % 2 * 2], block.word[e % 2 * 2 + 1]);
+}
+
+/* The stream at index `index` of a loop whose own stream is `stream`: another one for each index. [any] */
+static inline uint32_t lth_random_stream(uint32_t stream, int64_t index)
+{
+    uint32_t x = stream + 0x9E3779B9u * ((uint32_t)index + 1);
+    x = (x ^ x >> 16) * 0x85EBCA6Bu; /* each of these is one to one */
+    x = (x ^ x >> 13) * 0xC2B2AE35u;
+    return x ^ x >> 16;
 }
 
 LTH_END_C

@@ -57,6 +57,12 @@ typedef struct lth_trace_api {
     uint32_t (*random_id)(lth_trace *t);
     /* The run's floating type: F32, or F64 under `precision = 64-true`. */
     lth_dtype (*floating)(lth_trace *t);
+    /* Control flow, by control.h. loop_begin opens a loop's body and returns the index (the LOOP's first result); count none:
+     * all `length` turns. loop_end closes the body that was opened last and returns LOOP_END's first result. */
+    lth_tensor (*loop_begin)(lth_trace *t, lth_tensor count, const lth_attr_loop *loop, const lth_tensor *carried,
+                             const lth_tensor *sequences, const char *file, uint32_t line);
+    lth_tensor (*loop_end)(lth_trace *t, lth_tensor index, const lth_tensor *next, uint32_t next_count, const lth_tensor *parts,
+                           uint32_t part_count, const char *file, uint32_t line);
 } lth_trace_api;
 
 /* A trace begins with the table that serves it, so that a tensor is all that an op needs. */
