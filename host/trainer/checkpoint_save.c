@@ -79,7 +79,8 @@ static lth_status write_text(sinks *all, const char *folder, const char *name, c
     return status;
 }
 
-static lth_status write_tensors(sinks *all, const char *folder, const char *name, const snapshot_part *p, checkpoint_file *f, error *e)
+static lth_status write_tensors(sinks *all, const char *folder, const char *name, const snapshot_part *p, checkpoint_file *f,
+                                error *e)
 {
     sink *s = sink_open(all, folder, name, e);
     lth_status status = s ? safetensors_write(p->tensors, (uint32_t)p->count, NULL, 0, sink_put, s, e) : LTH_IO;

@@ -7,6 +7,7 @@
 #include "util/memory.h"
 
 #include <fnmatch.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,12 +49,18 @@ static config_section *merged(session *s, const config_section *base, const conf
     return m;
 }
 
-static double *learning_rate(component *c)
+/* A number of the instance that a scheduler may change: an option, or the first element of one that is a list. */
+static double *hyper(component *c, const char *name)
 {
     for (uint32_t i = 0; i < c->table->options.count; i++) {
         lth_option o = schema_option(&c->table->options, i);
-        if (strcmp(o.name, "lr") == 0 && o.type == LTH_OPTION_FLOAT)
-            return (void *)((char *)c->self + o.offset);
+        void *field = (char *)c->self + o.offset;
+        if (strcmp(o.name, name) != 0 || !(o.flags & LTH_OPTION_HYPER))
+            continue;
+        if (o.type == LTH_OPTION_FLOAT)
+            return field;
+        if (o.type == LTH_OPTION_FLOAT_LIST && ((lth_float_list *)field)->count > 0)
+            return (double *)((lth_float_list *)field)->at; /* made for this instance */
     }
     return NULL;
 }
@@ -71,8 +78,11 @@ static lth_status new_group(session *s, optimizer *o, config_section *group, opt
         component_free(g.who);
         return e->status;
     }
-    g.lr = learning_rate(g.who);
+    g.lr = hyper(g.who, "lr");
     g.base_lr = g.lr ? *g.lr : 0;
+    g.momentum = hyper(g.who, "momentum");
+    g.momentum = g.momentum ? g.momentum : hyper(g.who, "betas");
+    g.base_momentum = g.momentum ? *g.momentum : NAN;
     o->groups = memory_grow(o->groups, &o->group_capacity, o->group_count + 1, sizeof *o->groups);
     o->groups[o->group_count] = g;
     *out = &o->groups[o->group_count++];

@@ -84,6 +84,9 @@ static const lth_option scheduler_rows[] = {
     LTH_OPTION(scheduler_options, frequency, "1", "1..", "advance after so many intervals"),
     LTH_OPTION(scheduler_options, monitor, "", NULL, "metric that the schedule looks at"),
     LTH_OPTION(scheduler_options, strict, "true", NULL, "a missing metric ends the run; false: that advance is left out"),
+    LTH_OPTION(scheduler_options, warmup, "0", "0..",
+               "advances before the schedule begins, in which the learning rate rises linearly to its own"),
+    LTH_OPTION(scheduler_options, warmup_start, "0.01", "0..1", "share of the learning rate that the warm-up begins with"),
 };
 const lth_options scheduler_option_table = LTH_OPTIONS(scheduler_rows);
 

@@ -50,6 +50,8 @@ typedef struct scheduler_options {
     int64_t frequency;
     const char *monitor;
     bool strict;
+    int64_t warmup;
+    double warmup_start;
 } scheduler_options;
 
 extern const lth_options run_option_table, trainer_option_table, model_option_table, group_option_table, scheduler_option_table;

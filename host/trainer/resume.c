@@ -180,7 +180,7 @@ static lth_status schedules_from_json(session *s, checkpoint *c, const json_t *r
             return e->status;
     }
     rates_from_json(s, root);
-    return is_same_run_file(s, c) ? LTH_OK : schedules_resume(s, e);
+    return schedules_resume(s, is_same_run_file(s, c), e);
 }
 
 static lth_status load_position(session *s, checkpoint *c, error *e)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/schedules.c: learning rates over time. A schedule counts epochs or optimizer steps; one that looks at a metric
- * advances when that metric is fresh. */
+ * advances when that metric is fresh. The warm-up before a schedule is the same for all of them, and made here. */
 #include "trainer/session.h"
 
 #include <math.h>
 #include <string.h>
 
-/* How often a schedule will advance in the whole run; -1: not known. */
+/* How often a schedule will advance in the whole run, at least once; -1: not known. */
 static int64_t total_of(const session *s, const schedule *x)
 {
     int64_t intervals = strcmp(x->options.interval, "step") == 0 ? s->stepping_batches : s->options.max_epochs;
@@ -14,48 +14,112 @@ static int64_t total_of(const session *s, const schedule *x)
         int64_t k = s->options.accumulate_grad_batches, steps = (s->train_batches + k - 1) / k;
         intervals = (s->stepping_batches + steps - 1) / steps;
     }
-    return intervals < 0 ? -1 : intervals / x->options.frequency;
+    int64_t total = intervals / x->options.frequency - x->options.warmup;
+    return intervals < 0 ? -1 : total > 1 ? total : 1;
 }
 
-/* New rates for the optimizer's groups, at x->count. */
-static lth_status apply(session *s, schedule *x, double metric, bool advance, error *e)
+/* What the plugin is told: its own counts begin when the warm-up is over. */
+static lth_schedule place_of(const session *s, const schedule *x, uint32_t group, double metric)
+{
+    const optimizer_group *g = &s->optimizers.at[x->optimizer].groups[group];
+    int64_t count = x->count > x->options.warmup ? x->count - x->options.warmup : 0;
+    return (lth_schedule) { .struct_size = sizeof(lth_schedule),
+                            .group = group,
+                            .base = g->base_lr,
+                            .current = count > 0 && g->lr ? *g->lr : g->base_lr,
+                            .count = count,
+                            .total = total_of(s, x),
+                            .metric = metric,
+                            .warmup = x->options.warmup };
+}
+
+static lth_status fail(const schedule *x, error *e, const char *what, double value, const lth_schedule *at)
+{
+    error_set(e, LTH_INVALID, "[%s] gives a %s of %g for group %u of its optimizer, at count %lld", x->who->title, what, value,
+              (unsigned)at->group, (long long)at->count);
+    component_add_fault(x->who, e);
+    return LTH_INVALID;
+}
+
+/* The warm-up, then the plugin: as torch's SequentialLR([LinearLR(warmup_start, total_iters=warmup), ...], [warmup]). During
+ * the warm-up the plugin is asked for what it will begin with, so that its faults come out before the training. */
+static lth_status set_rate(const schedule *x, optimizer_group *g, const lth_schedule *at, error *e)
+{
+    const scheduler_options *o = &x->options;
+    component_enter(x->who, "rate");
+    double rate = x->table->rate(x->who->self, at);
+    bool right = rate >= 0 && !isinf(rate);
+    lth_status status = right ? LTH_OK : fail(x, e, "learning rate", rate, at);
+    component_leave();
+    if (status == LTH_OK && x->count < o->warmup)
+        rate = g->base_lr * (o->warmup_start + (1 - o->warmup_start) * (double)x->count / (double)o->warmup);
+    if (status == LTH_OK)
+        *g->lr = rate;
+    return status;
+}
+
+/* NaN leaves it as it is. */
+static lth_status set_momentum(const schedule *x, optimizer_group *g, lth_schedule at, error *e)
+{
+    if (!x->table->momentum)
+        return LTH_OK;
+    at.base = g->base_momentum;
+    at.current = g->momentum ? *g->momentum : NAN;
+    component_enter(x->who, "momentum");
+    double momentum = x->table->momentum(x->who->self, &at);
+    bool right = isnan(momentum) || (g->momentum && momentum >= 0 && momentum <= 1);
+    lth_status status = right ? LTH_OK : fail(x, e, "momentum", momentum, &at);
+    component_leave();
+    if (right && !isnan(momentum))
+        *g->momentum = momentum;
+    return status;
+}
+
+enum { RATES = 1, MOMENTA = 2 };
+
+/* New numbers for the optimizer's groups, at x->count. */
+static lth_status apply(session *s, schedule *x, double metric, unsigned what, error *e)
 {
     optimizer *o = &s->optimizers.at[x->optimizer];
     for (uint32_t g = 0; g < o->group_count; g++) {
         if (!o->groups[g].lr)
             continue;
-        lth_schedule at = { sizeof at, g, o->groups[g].base_lr, *o->groups[g].lr, x->count, total_of(s, x), metric };
-        if (advance && x->table->advance) {
-            component_enter(x->who, "advance");
-            if (component_result(x->who, "advance", x->table->advance(x->who->self, &at), e) != LTH_OK)
-                return e->status;
-        }
-        advance = false; /* once, whatever the number of groups */
-        component_enter(x->who, "rate");
-        double rate = x->table->rate(x->who->self, &at);
-        component_leave();
-        if (!(rate >= 0) || isinf(rate))
-            return error_set(e, LTH_INVALID, "[%s] gives a learning rate of %g for group %u of [%s], at count %lld",
-                             x->who->title, rate, (unsigned)g, o->title, (long long)x->count);
-        *o->groups[g].lr = rate;
+        const lth_schedule at = place_of(s, x, g, metric);
+        if ((what & RATES && set_rate(x, &o->groups[g], &at, e) != LTH_OK) ||
+            (what & MOMENTA && set_momentum(x, &o->groups[g], at, e) != LTH_OK))
+            return e->status;
     }
     return LTH_OK;
+}
+
+/* One advance: the plugin takes in the metric, once for all groups. */
+static lth_status advance(session *s, schedule *x, double metric, error *e)
+{
+    x->count++;
+    if (x->table->advance && x->count > x->options.warmup) {
+        const lth_schedule at = place_of(s, x, 0, metric);
+        component_enter(x->who, "advance");
+        if (component_result(x->who, "advance", x->table->advance(x->who->self, &at), e) != LTH_OK)
+            return e->status;
+    }
+    return apply(s, x, metric, RATES | MOMENTA, e);
 }
 
 lth_status schedules_start(session *s, error *e)
 {
     for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
-        if (apply(s, &s->optimizers.schedules[i], NAN, false, e) != LTH_OK)
+        if (apply(s, &s->optimizers.schedules[i], NAN, RATES | MOMENTA, e) != LTH_OK)
             return e->status;
     return LTH_OK;
 }
 
-lth_status schedules_resume(session *s, error *e)
+lth_status schedules_resume(session *s, bool same_run_file, error *e)
 {
-    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
-        if (!s->optimizers.schedules[i].table->needs_metric &&
-            apply(s, &s->optimizers.schedules[i], NAN, false, e) != LTH_OK)
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
+        bool moves_on = same_run_file || s->optimizers.schedules[i].table->needs_metric;
+        if (apply(s, &s->optimizers.schedules[i], NAN, moves_on ? MOMENTA : RATES | MOMENTA, e) != LTH_OK)
             return e->status;
+    }
     return LTH_OK;
 }
 
@@ -100,8 +164,7 @@ lth_status schedules_advance(session *s, schedule_moment moment, bool looks_at_m
             continue;
         if (status != LTH_OK)
             return status;
-        x->count++;
-        if (apply(s, x, metric, true, e) != LTH_OK)
+        if (advance(s, x, metric, e) != LTH_OK)
             return e->status;
     }
     return LTH_OK;

@@ -40,8 +40,8 @@ typedef struct optimizer_group {
     component *who;
     uint32_t *parameters; /* ids */
     uint32_t count;
-    double *lr; /* in the instance; NULL: it has none */
-    double base_lr;
+    double *lr, *momentum; /* in the instance, momentum or the first beta; NULL: it has none */
+    double base_lr, base_momentum;
 } optimizer_group;
 
 typedef struct optimizer {
@@ -121,9 +121,9 @@ typedef struct step_state {
     metrics_loop loop;
     const lth_tensor *gradients; /* of `gradients_of`; NULL: not now */
     uint32_t gradients_of, gradient_count;
-    bool updated; /* manual optimization: something was updated */
+    bool updated;         /* manual optimization: something was updated */
     bool idle, idle_told; /* the epoch has had nothing to train by so far; that was said */
-    error error;  /* of a log call */
+    error error;          /* of a log call */
 } step_state;
 
 typedef struct session_loaders {
@@ -239,8 +239,9 @@ void optimizers_free(session *s);
 
 /* schedules.c */
 lth_status schedules_start(session *s, error *e);
-/* After a resume under another run file: its rates at the counts reached. Schedules that look at a metric keep theirs. */
-lth_status schedules_resume(session *s, error *e);
+/* After a resume: momenta; and under another run file the rates at the counts reached. Schedules that look at a metric keep
+ * theirs. */
+lth_status schedules_resume(session *s, bool same_run_file, error *e);
 typedef enum schedule_moment { SCHEDULE_STEP, SCHEDULE_EPOCH } schedule_moment;
 /* After an optimizer step, or at an epoch's last batch; monitored: those that look at a metric (later, when it is fresh). */
 lth_status schedules_advance(session *s, schedule_moment moment, bool monitored, error *e);

@@ -197,9 +197,15 @@ static bool api_hyper(lth_trainer *t, uint32_t index, uint32_t group, const char
     const component *who = s->optimizers.at[index].groups[group].who;
     for (uint32_t i = 0; i < who->table->options.count; i++) {
         lth_option o = schema_option(&who->table->options, i);
-        if (o.type != LTH_OPTION_FLOAT || strcmp(o.name, name) != 0)
+        const void *field = (const char *)who->self + o.offset;
+        if (strcmp(o.name, name) != 0)
             continue;
-        memcpy(value, (const char *)who->self + o.offset, sizeof *value);
+        if (o.type == LTH_OPTION_FLOAT)
+            *value = *(const double *)field;
+        else if (o.type == LTH_OPTION_FLOAT_LIST && ((const lth_float_list *)field)->count > 0)
+            *value = ((const lth_float_list *)field)->at[0];
+        else
+            continue;
         return true;
     }
     return false;

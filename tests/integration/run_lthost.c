@@ -105,3 +105,22 @@ const char *run_sha256(const char *name, char out[65])
         out[0] = '\0';
     return out;
 }
+
+int run_column(const char *text, const char *name, double *out, int most)
+{
+    int at = 0, count = 0;
+    const char *header = text, *end = strchr(text, '\n');
+    for (const char *field = header; field && field < end; field = strpbrk(field, ",\n") + 1, at++)
+        if (strncmp(field, name, strlen(name)) == 0 && strchr(",\n", field[strlen(name)]))
+            break;
+    for (const char *row = end; row && row[1]; row = strchr(row + 1, '\n')) {
+        const char *field = row + 1;
+        for (int i = 0; i < at && field; i++) {
+            field = strpbrk(field, ",\n");
+            field = field && *field == ',' ? field + 1 : NULL;
+        }
+        if (field && !strchr(",\n", *field) && count < most)
+            out[count++] = strtod(field, NULL);
+    }
+    return count;
+}

@@ -22,6 +22,9 @@ void run_write(const char *name, const char *text);
 /* A file's text; "" where there is none. The caller frees. */
 char *run_read(const char *name);
 
+/* Column `name` of a CSV file's text, of the rows that have a value, at most `most`; how many there are. */
+int run_column(const char *text, const char *name, double *out, int most);
+
 /* lthost ARGUMENTS..., NULL at the end, with the tests' plugins and those of the build alone. */
 outcome run_lthost(const char *const *arguments);
 #define RUN(...) run_lthost((const char *const[]) { __VA_ARGS__, NULL })

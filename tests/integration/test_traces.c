@@ -40,26 +40,6 @@ static void must_fit(const char *model, const char *dir, const char *a, const ch
     outcome_free(&o);
 }
 
-/* Column `name` of a CSV file's text: those rows that have a value, at most STEPS; their number. */
-static int column(const char *text, const char *name, double *out)
-{
-    int at = 0, count = 0;
-    const char *header = text, *end = strchr(text, '\n');
-    for (const char *field = header; field && field < end; field = strpbrk(field, ",\n") + 1, at++)
-        if (strncmp(field, name, strlen(name)) == 0 && strchr(",\n", field[strlen(name)]))
-            break;
-    for (const char *row = end; row && row[1]; row = strchr(row + 1, '\n')) {
-        const char *field = row + 1;
-        for (int i = 0; i < at && field; i++) {
-            field = strpbrk(field, ",\n");
-            field = field && *field == ',' ? field + 1 : NULL;
-        }
-        if (field && !strchr(",\n", *field) && count < STEPS)
-            out[count++] = strtod(field, NULL);
-    }
-    return count;
-}
-
 static void expect_losses(const char *model, const char *accelerator, const json_t *golden)
 {
     char *path = str_format("%s/%s/version_0/metrics.csv", accelerator, model), *text = run_read(path);
@@ -68,7 +48,7 @@ static void expect_losses(const char *model, const char *accelerator, const json
     json_object_foreach((json_t *)golden, name, losses)
     {
         double got[STEPS];
-        cr_assert_eq(column(text, name, got), STEPS, "%s on %s: %s in\n%s", model, accelerator, name, text);
+        cr_assert_eq(run_column(text, name, got, STEPS), STEPS, "%s on %s: %s in\n%s", model, accelerator, name, text);
         for (int i = 0; i < STEPS; i++) {
             double want = 0;
             cr_assert(json_to_f64(json_array_get(losses, (size_t)i), &want));

@@ -89,7 +89,8 @@ typedef struct lth_trainer_api {
     const char *(*run_dir)(lth_trainer *t);
     uint32_t (*parameters)(lth_trainer *t, const lth_parameter_info **out);
     uint32_t (*optimizers)(lth_trainer *t, const lth_optimizer_info **out);
-    /* A numeric hyperparameter of a group as it stands now ("lr", "momentum", "weight_decay"); false if it has none. */
+    /* A numeric hyperparameter of a group as it stands now ("lr", "momentum", "weight_decay"), of a list the first element
+     * ("betas"); false if it has none. */
     bool (*hyper)(lth_trainer *t, uint32_t optimizer, uint32_t group, const char *name, double *value);
     /* A line above the progress bar. */
     void (*print)(lth_trainer *t, const char *text);
