@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/nonfinite.c: where a non-finite gradient came from.
  *
- * The step is run again without its effects, a kernel a node, every value kept. Then the way back is walked from the check
- * that failed, along operands that are not finite: the first op on it whose result is not finite though its operands are is the
- * one to blame; a leaf on it means that data or state was bad already. Infinities that lead nowhere (masks) are not met. */
+ * The step is run again without its effects, a kernel a node, every value kept. An infinity that the author gave as a number
+ * (a mask's), that stands for a query which sees no key, or that came from one of those is no fault by itself; any other number
+ * that is not finite is. Then the way back is walked from the check that failed, along faults, and along given infinities
+ * where an infinity has no other reason: the first op on it is the one to blame; a leaf means that data, state or a number
+ * was bad already. */
 #include "engine/internal.h"
 #include "engine/op_table.h"
 #include "util/memory.h"
@@ -16,17 +18,20 @@ typedef struct search {
     plan *plan;
     graph clean; /* the plan's graph without effects: those have no results, so values keep their ids */
     lth_plan *run;
-    bool *bad; /* by value: not finite, and on the way */
+    uint8_t *fault;   /* by value: FINITE, ... */
+    bool *on_the_way; /* by value */
 } search;
 
+enum { FINITE, GIVEN, FAULT };
+
 typedef struct range {
-    double low, high;   /* of the finite elements */
-    int64_t not_finite; /* how many are not */
+    double low, high;        /* of the finite elements */
+    int64_t not_finite, nan; /* how many are not, and of these */
 } range;
 
 static range range_of(const search *s, uint32_t value)
 {
-    range r = { INFINITY, -INFINITY, 0 };
+    range r = { INFINITY, -INFINITY, 0, 0 };
     const lth_shape *shape = graph_shape(&s->clean, value);
     const engine_options *o = &s->engine->options;
     const void *data = lth_dtype_is_float(shape->dtype) ? o->accelerator->value_data(o->accelerator_self, s->run, value) : NULL;
@@ -34,6 +39,7 @@ static range range_of(const search *s, uint32_t value)
         double x = engine_element(data, shape->dtype, i);
         if (!isfinite(x)) {
             r.not_finite++;
+            r.nan += isnan(x);
             continue;
         }
         r.low = x < r.low ? x : r.low;
@@ -63,23 +69,40 @@ static bool run_for_values(search *s, const lth_bindings *bindings)
     return o->accelerator->run(o->accelerator_self, s->run, bindings, &result) == LTH_OK;
 }
 
-/* Marks what is not finite on the way back from `value`; returns the node where the way ends: the first one in the order of the
- * step, so that all its operands are finite. */
+static void find_faults(search *s)
+{
+    for (uint32_t i = 0; i < s->clean.node_count; i++) {
+        const lth_node *n = &s->clean.nodes[i];
+        uint8_t worst = n->op == LTH_OP_SCALAR ? GIVEN : FINITE;
+        for (uint32_t k = 0; k < n->operand_count; k++) {
+            uint8_t operand = s->fault[s->clean.operands[n->first_operand + k]];
+            worst = operand > worst ? operand : worst;
+        }
+        for (uint32_t k = 0; k < n->value_count; k++) {
+            range r = range_of(s, n->first_value + k);
+            bool given = worst == GIVEN || (worst == FINITE && n->op == LTH_OP_ATTENTION && k == 1); /* a log-sum-exp */
+            s->fault[n->first_value + k] = !r.not_finite ? FINITE : r.nan || !given ? FAULT : GIVEN;
+        }
+    }
+}
+
+/* Marks the way back from `value`; returns the first node on it, in the order of the step. */
 static uint32_t find_origin(search *s, uint32_t value)
 {
     uint32_t origin = LTH_NO_VALUE;
-    s->bad[value] = true;
+    s->on_the_way[value] = true;
     for (uint32_t i = s->clean.node_count; i-- > 0;) {
         const lth_node *n = &s->clean.nodes[i];
-        bool on_the_way = false;
-        for (uint32_t k = 0; k < n->value_count; k++)
-            on_the_way = on_the_way || s->bad[n->first_value + k];
-        if (!on_the_way)
+        uint8_t met = FINITE;
+        for (uint32_t v = n->first_value; v < n->first_value + n->value_count; v++)
+            if (s->on_the_way[v] && s->fault[v] > met)
+                met = s->fault[v];
+        if (met == FINITE)
             continue;
         origin = i;
         for (uint32_t k = 0; k < n->operand_count; k++) {
             uint32_t operand = s->clean.operands[n->first_operand + k];
-            s->bad[operand] = s->bad[operand] || range_of(s, operand).not_finite > 0;
+            s->on_the_way[operand] = s->on_the_way[operand] || s->fault[operand] >= met;
         }
     }
     return origin;
@@ -138,6 +161,8 @@ static void tell_op(const search *s, const lth_node *n, error *e)
             str_printf(&text, "%s operand %u is %.6g", i ? "," : ";", i + 1, r.low);
         else if (r.low < r.high)
             str_printf(&text, "%s operand %u is in [%.6g, %.6g]", i ? "," : ";", i + 1, r.low, r.high);
+        if (r.not_finite > r.nan)
+            str_printf(&text, "%s operand %u has infinities", i || r.low <= r.high ? "," : ";", i + 1);
     }
     error_set(e, LTH_CHECK, "%s", str_text(&text));
     str_free(&text);
@@ -147,11 +172,13 @@ void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_
 {
     search s = { .engine = g, .plan = p };
     graph_init(&s.clean);
-    s.bad = memory_new(p->graph.value_count + 1);
+    s.fault = memory_new(p->graph.value_count + 1);
+    s.on_the_way = memory_new((p->graph.value_count + 1) * sizeof *s.on_the_way);
     /* The guard asserts ALL_FINITE of a vector. */
     const graph *in = &p->graph;
     const lth_node *all_finite = &in->nodes[in->values[in->operands[in->nodes[guard].first_operand]].node];
     if (run_for_values(&s, bindings) && all_finite->operand_count == 1) {
+        find_faults(&s);
         uint32_t origin = find_origin(&s, in->operands[all_finite->first_operand]);
         const lth_node *n = origin == LTH_NO_VALUE ? NULL : &s.clean.nodes[origin];
         if (n && n->op < LTH_OP_NEG)
@@ -162,5 +189,6 @@ void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_
     if (s.run && g->options.accelerator->release)
         g->options.accelerator->release(g->options.accelerator_self, s.run);
     graph_free(&s.clean);
-    free(s.bad);
+    free(s.fault);
+    free(s.on_the_way);
 }

@@ -223,11 +223,14 @@ void decompose_attention(op_rule *r)
     }
     uint32_t s = scores(r, &h, products(r, &h)), max = unless_hidden(r, &h, op_reduce(r, LTH_OP_MAX, s, 8, true));
     uint32_t e = op_1(r, LTH_OP_EXP, op_sub(r, s, max)), sum = op_reduce(r, LTH_OP_SUM, e, 8, true);
-    uint32_t one = op_number_like(r, sum, 1);
-    uint32_t divisor = may_see_nothing(&h) ? op_where(r, op_2n(r, LTH_OP_EQ, sum, 0), one, sum) : sum;
+    uint32_t nothing = may_see_nothing(&h) ? op_2n(r, LTH_OP_EQ, sum, 0) : LTH_NO_VALUE;
+    uint32_t divisor = may_see_nothing(&h) ? op_where(r, nothing, op_number_like(r, sum, 1), sum) : sum;
     uint32_t p = op_cast(r, dropped(r, &h, op_div(r, e, divisor)), h.type);
     r->outputs[0] = by_head(r, &h, op_matmul(r, by_group(r, &h, p, h.S), r->operands[V], false, false), h.E);
-    r->outputs[1] = op_reshape(r, op_add(r, op_1(r, LTH_OP_LOG, sum), max), &l);
+    uint32_t log_sum = op_add(r, op_1(r, LTH_OP_LOG, divisor), max); /* no log of 0, which would look like a fault */
+    if (may_see_nothing(&h))
+        log_sum = op_where(r, nothing, op_number_like(r, log_sum, -INFINITY), log_sum);
+    r->outputs[1] = op_reshape(r, log_sum, &l);
 }
 
 /* The way back, d_y and d_l being the results' gradients, either of which may be none:

@@ -50,8 +50,8 @@ static double element(lth_dtype t, const void *data, int64_t i)
     }
 }
 
-/* A value may hold an infinity that the user gave as a number (a mask's -inf) or that came from one; any other number that
- * is not finite was made by this node. */
+/* A value may hold an infinity that the user gave as a number (a mask's -inf), that stands for what sees nothing, or that came
+ * from one; any other number that is not finite was made by this node. */
 static lth_status check_values(accel_schedule *s, uint32_t node, const void *const *data, bool given, lth_run_result *result)
 {
     const lth_node *n = lth_graph_node(s->graph, node);
@@ -64,7 +64,7 @@ static lth_status check_values(accel_schedule *s, uint32_t node, const void *con
             double x = element(shape->dtype, data[r], i);
             if (isfinite(x))
                 continue;
-            if (isnan(x) || !given) {
+            if (isnan(x) || !(given || accel_sees_nothing(n, r, x))) {
                 char text[80];
                 snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i,
                          isnan(x) ? "nan"

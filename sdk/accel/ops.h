@@ -54,6 +54,13 @@ lth_graph *accel_graph_copy(const lth_graph *g);
 double accel_node_flops(const lth_graph *g, const lth_node *n);
 int64_t accel_node_bytes(const lth_graph *g, const lth_node *n);
 
+/* Whether x, not finite though the operands are, is no fault under LTH_COMPILE_CHECK_FINITE: the log-sum-exp of what sees no
+ * key. */
+static inline bool accel_sees_nothing(const lth_node *n, uint32_t result, double x)
+{
+    return n->op == LTH_OP_ATTENTION && result == 1 && x < 0;
+}
+
 static inline int64_t accel_value_bytes(const lth_graph *g, uint32_t value)
 {
     const lth_shape *s = &lth_graph_value(g, value)->shape;

@@ -199,7 +199,8 @@ static inline bool lth_recurrent_accepts_(const lth_recurrent *m, const lth_recu
         if (s.trace && (lth_rank(s) != 3 || lth_dim(s, 0) != m->layers * m->directions || lth_dim(s, 1) != B ||
                         lth_dim(s, 2) != m->hidden)) {
             lth_nn_fail_(a->x, file, line, "%s is (layers x directions, B, H), (%lld, %lld, %lld) here; got %s", i ? "c0" : "h0",
-                         (long long)(m->layers * m->directions), (long long)B, (long long)m->hidden, lth_shape_text_(s).at);
+                         (long long)m->layers * (long long)m->directions, (long long)B, (long long)m->hidden,
+                         lth_shape_text_(s).at);
             return false;
         }
     }

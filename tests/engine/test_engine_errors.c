@@ -4,6 +4,7 @@
 #include "engine_fixture.h"
 
 #include <criterion/criterion.h>
+#include <lthost/sequence.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -225,6 +226,48 @@ Test(engine_errors, a_non_finite_gradient_leaves_state_alone_and_names_the_op_be
         says(here);
         cr_assert_eq(rig_state_hash(&r), before);
         rig_train(&r, &(rig_recipe) { .guard = true });
+        rig_close(&r);
+    }
+}
+
+/* Two queries of 100 times the loss. */
+static lth_tensor attention(lth_tensor loss, lth_tensor mask, double scale, uint32_t line)
+{
+    lth_tensor ones = lth_expand(lth_scalar(loss, 1), 1, 1, 2, 2), q = lth_mul(ones, lth_mul(loss, 100));
+    return lth_sum(lth_attention_(q, ones, &(lth_attention_args) { .v = ones, .mask = mask, .scale = scale }, "layer.c", line));
+}
+
+/* A step with two layers of attention, whose first query sees the first key alone and the second none. Adds the logarithm of 0,
+ * too. */
+static lth_status masked_step(bool added_mask, double second_scale, bool log_of_zero)
+{
+    const lth_shape pairs = { LTH_I64, 2, { 2, 2 } };
+    lth_trace *t = rig_begin(&r, NULL);
+    lth_tensor loss = rig_loss(&r, t), mask = lth_eq(lth_add(lth_iota(loss, &pairs, 0), lth_iota(loss, &pairs, 1)), 0);
+    mask = added_mask ? lth_where(mask, 0, -INFINITY) : mask;
+    lth_tensor sum = lth_add(attention(loss, mask, 1, 1), attention(loss, mask, second_scale, 2)), zero = lth_mul(sum, 0);
+    const lth_tensor *gradients;
+    uint32_t count;
+    next_line(__LINE__);
+    lth_tensor bad = lth_ln(zero);
+    engine_gradients(r.g, 0, lth_add(log_of_zero ? lth_add(sum, bad) : sum, loss), &gradients, &count, RIG_HERE);
+    engine_update(r.g, 0, gradients, &(engine_update_args) { .divisor = 1, .guard = true }, RIG_HERE);
+    return rig_end(&r);
+}
+
+Test(engine_errors, the_infinities_of_masks_are_not_blamed_for_what_others_did)
+{
+    static const char *const accelerators[] = { "reference", "cpu" };
+    for (int i = 0; i < 4; i++) {
+        if (!rig_has(accelerators[i / 2]))
+            continue;
+        rig_open(&r, &(rig_setup) { .accelerator = accelerators[i / 2] });
+        cr_assert_eq(masked_step(i % 2, 1, false), LTH_OK, "%s", r.e.text);
+        cr_assert_eq(masked_step(i % 2, 1, true), LTH_CHECK);
+        says("in the gradient of `log`");
+        says(here);
+        cr_assert_eq(masked_step(i % 2, 3e38, false), LTH_CHECK);
+        says("at layer.c:2");
         rig_close(&r);
     }
 }

@@ -131,6 +131,32 @@ Test(passes, decompositions_neither_overflow_nor_lose_small_values)
     bench_close(&b);
 }
 
+Test(passes, attention_decomposed_makes_no_bad_number_of_a_query_that_sees_no_key)
+{
+    static const double x[] = { 1, 2, 3, 4 }, mask[] = { 1, 0, 0, 0 };
+    static bench b;
+    constants c = { 0 };
+    graph out;
+    bench_open(&b, "reference");
+    graph_init(&out);
+    uint32_t q = bench_input(&b, SHAPE(LTH_F64, 1, 1, 2, 2), x), seen = bench_input(&b, SHAPE(LTH_BOOL, 2, 2), mask);
+    uint32_t in[] = { q, q, q, bench_input(&b, SHAPE(LTH_F64), x), seen };
+    uint32_t y = bench_op(&b, LTH_OP_ATTENTION, in, 5, &(lth_attr_attention) { LTH_ATTENTION_MASK, 0 }, sizeof(lth_attr_attention));
+    bench_output(&b, y);
+    bench_output(&b, y + 1);
+    cr_assert(decompose(&b.g, &out, &c, nothing_is_supported, NULL, NULL, &b.e), "%s", b.e.text);
+    graph primitives = out;
+    out = b.g;
+    b.g = primitives;
+    memcpy(b.scalars, c.values, c.count * sizeof *c.values);
+    bench_go(&b, LTH_COMPILE_CHECK_FINITE);
+    bench_expect(&b, "attention", 0, (double[]) { 1, 2, 0, 0 }, 4, 0);
+    bench_expect(&b, "log-sum-exp", 1, (double[]) { 5, -INFINITY }, 2, 0);
+    constants_free(&c);
+    graph_free(&out);
+    bench_close(&b);
+}
+
 Test(passes, what_is_supported_stays_and_is_asked_for_composites_alone)
 {
     static bench b;

@@ -130,6 +130,25 @@ Test(reference_plan, check_finite_pardons_an_infinity_that_was_given_as_a_number
     cr_assert_eq(b.result.failed_node, node + 1);
 }
 
+Test(reference_plan, check_finite_pardons_a_query_that_sees_no_key)
+{
+    static const double x[] = { 1, 2, 3, 4 }, mask[] = { 1, 0, 0, 0 };
+    uint32_t q = bench_input(&b, SHAPE(LTH_F64, 1, 1, 2, 2), x), seen = bench_input(&b, SHAPE(LTH_BOOL, 2, 2), mask);
+    uint32_t in[] = { q, q, q, bench_scalar(&b, LTH_F64, 1), seen }, node = b.g.node_count;
+    uint32_t y = bench_op(&b, LTH_OP_ATTENTION, in, 5, &(lth_attr_attention) { LTH_ATTENTION_MASK, 0 }, sizeof(lth_attr_attention));
+    uint32_t out = bench_output(&b, y);
+    uint32_t l = bench_output(&b, y + 1);
+    bench_go(&b, LTH_COMPILE_CHECK_FINITE);
+    bench_expect(&b, "attention", out, (double[]) { 1, 2, 0, 0 }, 4, 0);
+    bench_expect(&b, "log-sum-exp", l, (double[]) { 5, -INFINITY }, 2, 0);
+    b.scalars[0] = NAN; /* but not a score that is none */
+    cr_assert_eq(bench_run(&b), LTH_CHECK);
+    cr_assert_lt(b.result.failed_node, node);
+    b.scalars[0] = 1e308;
+    cr_assert_eq(bench_run(&b), LTH_CHECK);
+    cr_assert_eq(b.result.failed_node, node);
+}
+
 Test(reference_plan, keep_all_keeps_every_value_also_state_that_is_overwritten)
 {
     uint32_t p = bench_arena(&b, LTH_F64, 2, two);

@@ -63,8 +63,8 @@ static lth_status hand_infinities_on(lth_plan *p, const lth_node *n)
     return LTH_OK;
 }
 
-/* A value may hold an infinity that the user gave as a number (a mask's -inf) or that came from one; any other number that
- * is not finite was made by this node. */
+/* A value may hold an infinity that the user gave as a number (a mask's -inf), that stands for what sees nothing, or that came
+ * from one; any other number that is not finite was made by this node. */
 static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *result)
 {
     const lth_graph *g = p->graph;
@@ -82,7 +82,7 @@ static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *resul
             double x = plain_load_float(s->dtype, p->data[v], i);
             if (isfinite(x))
                 continue;
-            if (isnan(x) || !given) {
+            if (isnan(x) || !(given || accel_sees_nothing(n, r, x))) {
                 char text[80];
                 snprintf(text, sizeof text, "element %lld of the result is %s", (long long)i,
                          isnan(x) ? "nan"

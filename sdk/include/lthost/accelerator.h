@@ -19,7 +19,7 @@ enum {
     LTH_COMPILE_NO_FUSION = 1, /* one kernel a node, in order: bit-equal to running the nodes one by one */
     LTH_COMPILE_KEEP_ALL = 2,  /* every value keeps memory of its own until the next run, for `value_data` */
     /* After each node its floating results are checked; the first that is not finite fails the run. Pardoned are infinities
-     * that came from an infinite run-time SCALAR, as an attention mask's do; a NaN is not. */
+     * that came from an infinite run-time SCALAR, as a mask's do, and from ATTENTION's log-sum-exp of no keys; a NaN is not. */
     LTH_COMPILE_CHECK_FINITE = 4
 };
 

@@ -123,7 +123,7 @@ enum {
 
     LTH_OP_BATCH_NORM = 176, /* C, lth_attr_axis (of the channels): (x, eps) -> (x - mean) / sqrt(var + eps), mean (C), var (C): over all other axes, biased */
     LTH_OP_RMS_NORM = 177, /* C, lth_attr_axis (number of trailing axes): (x, eps) -> x / sqrt(mean(x^2) + eps), 1 / sqrt(...) of the leading axes */
-    LTH_OP_ATTENTION = 178, /* C, lth_attr_attention: (q (B, H, T, D), k (B, G, S, D), v (B, G, S, E), scale of rank 0, [dropout p of rank 0], [mask]) -> (B, H, T, E), log-sum-exp (B, H, T); H a multiple of G */
+    LTH_OP_ATTENTION = 178, /* C, lth_attr_attention: (q (B, H, T, D), k (B, G, S, D), v (B, G, S, E), scale of rank 0, [dropout p of rank 0], [mask]) -> (B, H, T, E), log-sum-exp (B, H, T); H a multiple of G. Where q is of 16 bits scores, probabilities and log-sum-exp are f32, and scale, p and an added mask may be. A query that sees no key: 0, -inf, and it passes no gradient */
     LTH_OP_ATTENTION_GRAD = 179, /* C, the same operands, then the two results, then d of the first: -> d q, d k, d v */
     LTH_OP_ROTARY = 180,   /* C, lth_attr_rotary: (x (..., T, D), cos (T, R / 2), sin (T, R / 2)): rotates the first R of the D channels pairwise */
     LTH_OP_CUMSUM = 181,   /* P, lth_attr_cumulative, numeric */
@@ -182,7 +182,7 @@ typedef struct lth_attr_pool {
  * between its two neighbours at (o + 1/2) from / size - 1/2, or at o (from - 1) / (size - 1) with aligned corners. */
 enum { LTH_RESIZE_NEAREST = 0, LTH_RESIZE_NEAREST_EXACT = 1, LTH_RESIZE_LINEAR = 2, LTH_RESIZE_LINEAR_ALIGNED = 3 };
 typedef struct lth_attr_resize { int64_t size[3], from[3]; uint32_t mode, reserved; } lth_attr_resize; /* from: stored resolved in RESIZE */
-/* MASK: bool (true: looked at) or of q's type (added), broadcast against (B, H, T, S); not differentiated. CAUSAL: query t sees keys up to t + S - T. */
+/* MASK: bool (true: looked at) or of q's type (added), broadcast against (B, H, T, S). The added mask, scale and p are differentiated by, too. CAUSAL: query t sees keys up to t + S - T. */
 enum { LTH_ATTENTION_CAUSAL = 1, LTH_ATTENTION_DROPOUT = 2, LTH_ATTENTION_MASK = 4 };
 typedef struct lth_attr_attention { uint32_t flags, id; /* of the dropout, as in lth_attr_random */ } lth_attr_attention;
 typedef struct lth_attr_rotary { uint32_t interleaved, reserved; } lth_attr_rotary; /* pairs (2i, 2i + 1), else (i, i + R / 2) */
