@@ -72,10 +72,17 @@ op_sample op_sample_at(uint32_t op, uint32_t index)
 
 /* ---- Values ---- */
 
+/* Attention's log-sum-exp is f32 where the rest is of 16 bits. */
+static lth_dtype dtype_of(const op_sample *s, uint32_t operand, lth_dtype floating)
+{
+    bool wide = s->op == LTH_OP_ATTENTION_GRAD && operand + 2 == s->count && lth_dtype_size(floating) == 2;
+    return s->operands[operand].dtype ? s->operands[operand].dtype : wide ? LTH_F32 : floating;
+}
+
 lth_shape op_sample_input(const op_sample *s, uint32_t operand, lth_dtype floating)
 {
     const op_operand *o = &s->operands[operand];
-    lth_shape shape = { o->dtype ? o->dtype : floating, o->rank, { 0 } };
+    lth_shape shape = { dtype_of(s, operand, floating), o->rank, { 0 } };
     for (int32_t i = 0; i < o->rank; i++)
         shape.dim[i] = o->dim[o->layout == OP_PERMUTED ? o->rank - 1 - i : i];
     if (o->layout == OP_SLICED)

@@ -15,7 +15,7 @@
 
 typedef struct recurrence {
     int64_t T, B, I, H, G;
-    lth_dtype type;
+    lth_dtype type, wide; /* of the operands; of the cell's arithmetic and of the state between steps: f32 for 16 bits */
     uint32_t cell;
     bool reverse, has_c;
     uint32_t h0, c0, w_ih, w_hh, b_ih, b_hh; /* operands, by index */
@@ -26,7 +26,8 @@ static recurrence recurrence_of(const lth_attr_rnn *a, const lth_shape *x, const
     static const int64_t gates[] = { [LTH_RNN_TANH] = 1, [LTH_RNN_RELU] = 1, [LTH_RNN_LSTM] = 4, [LTH_RNN_GRU] = 3 };
     bool has_c = a->cell == LTH_RNN_LSTM;
     uint32_t first = has_c ? 3 : 2;
-    return (recurrence) { x->dim[0], x->dim[1], x->dim[2], h0->dim[1], gates[a->cell], x->dtype,  a->cell,  a->reverse != 0,
+    lth_dtype wide = lth_dtype_size(x->dtype) == 2 ? LTH_F32 : x->dtype;
+    return (recurrence) { x->dim[0], x->dim[1], x->dim[2], h0->dim[1], gates[a->cell], x->dtype,  wide,     a->cell, a->reverse != 0,
                           has_c,     1,         2,         first,      first + 1,      first + 2, first + 3 };
 }
 
@@ -93,11 +94,16 @@ static uint32_t gates(op_rule *r, const recurrence *n, uint32_t x, int64_t first
     return op_slice_axis(r, x, 1, first * n->H, count * n->H);
 }
 
-/* h U' + c */
-static uint32_t from_state(op_rule *r, const recurrence *n, uint32_t h)
+/* x w' + b: factors of the operands' type, the sum in the wide one. */
+static uint32_t affine(op_rule *r, const recurrence *n, uint32_t x, uint32_t w, uint32_t b)
 {
-    return op_add(r, op_matmul(r, h, r->operands[n->w_hh], false, true), r->operands[n->b_hh]);
+    lth_attr_matmul t = { 0, 1, n->wide, 0 };
+    uint32_t in[2] = { op_cast(r, x, n->type), r->operands[w] };
+    return op_add(r, op_emit(r, LTH_OP_MATMUL, in, 2, &t, sizeof t), op_cast(r, r->operands[b], n->wide));
 }
+
+/* h U' + c */
+static uint32_t from_state(op_rule *r, const recurrence *n, uint32_t h) { return affine(r, n, h, n->w_hh, n->b_hh); }
 
 static state step_elman(op_rule *r, const recurrence *n, uint32_t x, state s)
 {
@@ -131,10 +137,8 @@ static state step_gru(op_rule *r, const recurrence *n, uint32_t x, state s)
 /* x W' + b for all steps: (T, B, G H) */
 static uint32_t from_inputs(op_rule *r, const recurrence *n)
 {
-    lth_shape rows = { n->type, 2, { n->T * n->B, n->I } }, steps = { n->type, 3, { n->T, n->B, n->G * n->H } };
-    uint32_t x = op_reshape(r, r->operands[0], &rows);
-    uint32_t y = op_add(r, op_matmul(r, x, r->operands[n->w_ih], false, true), r->operands[n->b_ih]);
-    return op_reshape(r, y, &steps);
+    lth_shape rows = { n->type, 2, { n->T * n->B, n->I } }, steps = { n->wide, 3, { n->T, n->B, n->G * n->H } };
+    return op_reshape(r, affine(r, n, op_reshape(r, r->operands[0], &rows), n->w_ih, n->b_ih), &steps);
 }
 
 void decompose_rnn(op_rule *r)
@@ -143,22 +147,23 @@ void decompose_rnn(op_rule *r)
         [LTH_RNN_TANH] = step_elman, [LTH_RNN_RELU] = step_elman, [LTH_RNN_LSTM] = step_lstm, [LTH_RNN_GRU] = step_gru
     };
     recurrence n = recurrence_of(r->attributes, op_operand_shape(r, 0), op_operand_shape(r, 1));
-    state s = { r->operands[n.h0], r->operands[n.has_c ? n.c0 : n.h0] };
-    lth_shape y = { n.type, 3, { n.T, n.B, n.H } }, one = { n.type, 3, { 1, n.B, n.H } }, row = { n.type, 2, { n.B, n.G * n.H } };
+    uint32_t first_h = r->operands[n.h0], first_c = r->operands[n.has_c ? n.c0 : n.h0];
+    state s = { op_cast(r, first_h, n.wide), op_cast(r, first_c, n.wide) };
+    lth_shape y = { n.type, 3, { n.T, n.B, n.H } }, one = { n.type, 3, { 1, n.B, n.H } }, row = { n.wide, 2, { n.B, n.G * n.H } };
     if (n.T == 0) {
         r->outputs[0] = op_filled(r, &y, 0);
-        r->outputs[1] = s.h;
-        r->outputs[2] = s.c;
+        r->outputs[1] = first_h;
+        r->outputs[2] = first_c;
         return;
     }
     uint32_t x = from_inputs(r, &n), *parts = memory_new((size_t)n.T * sizeof *parts);
     for (int64_t i = 0; i < n.T; i++) {
         int64_t t = n.reverse ? n.T - 1 - i : i;
         s = steps[n.cell](r, &n, op_reshape(r, op_slice_axis(r, x, 0, t, 1), &row), s);
-        parts[t] = op_reshape(r, s.h, &one);
+        parts[t] = op_reshape(r, op_cast(r, s.h, n.type), &one);
     }
     r->outputs[0] = op_concat(r, parts, (uint32_t)n.T, 0);
-    r->outputs[1] = s.h;
-    r->outputs[2] = s.c;
+    r->outputs[1] = op_cast(r, s.h, n.type);
+    r->outputs[2] = op_cast(r, s.c, n.type);
     free(parts);
 }

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops_support.h"
 
+#include "half.h"
+
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
 void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floating)
+{
+    op_case_begin_rounded(c, b, sample, floating, floating);
+}
+
+void op_case_begin_rounded(op_case *c, bench *b, const op_sample *sample, lth_dtype floating, lth_dtype rounded_to)
 {
     const op_info *info = op_find(sample->op);
     *c = (op_case) { .b = b, .sample = *sample, .result_count = info->results };
@@ -15,6 +22,8 @@ void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floa
         lth_shape shape = op_sample_input(sample, i, floating);
         double *values = calloc((size_t)lth_shape_count(&shape) + 1, sizeof *values);
         op_sample_values(sample, i, floating, values);
+        for (int64_t k = 0; k < lth_shape_count(&shape) && lth_dtype_is_float(shape.dtype); k++)
+            values[k] = half_to_bench(shape.dtype, half_rounded(rounded_to, values[k]));
         c->inputs[i] = bench_input(b, shape, values);
         free(values);
     }

@@ -19,6 +19,8 @@ typedef struct op_case {
 
 /* An empty bench, the sample's inputs and its op; results become outputs. */
 void op_case_begin(op_case *c, bench *b, const op_sample *sample, lth_dtype floating);
+/* The same with floating operands rounded to a narrower type first, so that the two have equal numbers in. */
+void op_case_begin_rounded(op_case *c, bench *b, const op_sample *sample, lth_dtype floating, lth_dtype rounded_to);
 void op_case_end(op_case *c);
 
 /* Compiles, after decomposing what the accelerator does not support and entering the constants among the scalars. */

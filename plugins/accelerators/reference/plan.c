@@ -35,7 +35,7 @@ static bool choose_kernels(lth_plan *p, accel_error *e)
         p->max_operands = n->operand_count > p->max_operands ? n->operand_count : p->max_operands;
         if (has_no_kernel(n->op))
             continue;
-        p->kernels[i] = plain_find(n->op, dtype);
+        p->kernels[i] = plain_find_wide(n->op, dtype);
         if (!p->kernels[i]) {
             e->node = i;
             snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name, lth_dtype_name(dtype));
@@ -89,6 +89,8 @@ static void find_lives(lth_plan *p)
         if (needs_staging(p, n))
             p->buffers[g->value_count + i] =
                 (accel_buffer) { accel_value_bytes(g, lth_node_operand(g, n, 0)), g->node_count, g->node_count, 0 };
+        if (plain_is_wide(g, n))
+            p->buffers[g->value_count + g->node_count + i] = (accel_buffer) { plain_wide_bytes(g, n), i, i, 0 };
     }
     for (uint32_t r = 1; r < g->region_count; r++)
         find_lives_of_loop(p, &p->loops[r]);
@@ -105,16 +107,19 @@ static lth_status place_values(lth_plan *p)
     const lth_graph *g = p->graph;
     accel_memory memory;
     find_lives(p);
-    if (accel_plan_memory(p->buffers, g->value_count + g->node_count, &memory))
+    if (accel_plan_memory(p->buffers, g->value_count + 2 * g->node_count, &memory))
         return LTH_NO_MEMORY;
     p->block = aligned_alloc(ACCEL_ALIGNMENT, (size_t)(memory.planned ? memory.planned : ACCEL_ALIGNMENT));
     if (!p->block)
         return LTH_NO_MEMORY;
     for (uint32_t v = 0; v < g->value_count; v++)
         p->data[v] = p->buffers[v].size || !is_row_of_turns(g, v) ? p->block + p->buffers[v].offset : NULL;
-    for (uint32_t i = 0; i < g->node_count; i++)
+    for (uint32_t i = 0; i < g->node_count; i++) {
         if (p->buffers[g->value_count + i].size || needs_staging(p, lth_graph_node(g, i)))
             p->staging[i] = p->block + p->buffers[g->value_count + i].offset;
+        if (plain_is_wide(g, lth_graph_node(g, i)))
+            p->scratch[i] = p->block + p->buffers[g->value_count + g->node_count + i].offset;
+    }
     p->info.memory = memory.planned;
     p->info.memory_unshared = memory.unshared;
     return LTH_OK;
@@ -138,10 +143,11 @@ static lth_status build(lth_plan *p, accel_error *e)
     p->kernels = calloc(nodes + 1, sizeof *p->kernels);
     p->data = calloc(values + 1, sizeof *p->data);
     p->staging = calloc(nodes + 1, sizeof *p->staging);
+    p->scratch = calloc(nodes + 1, sizeof *p->scratch);
     p->infinite = calloc(values + 1, 1);
-    p->buffers = calloc(nodes + values + 1, sizeof *p->buffers);
+    p->buffers = calloc(2 * nodes + values + 1, sizeof *p->buffers);
     p->loops = accel_loops_of(p->graph);
-    if (!p->loops || !p->kernels || !p->data || !p->staging || !p->infinite || !p->buffers)
+    if (!p->loops || !p->kernels || !p->data || !p->staging || !p->scratch || !p->infinite || !p->buffers)
         return LTH_NO_MEMORY;
     if (!choose_kernels(p, e))
         return LTH_UNSUPPORTED;
@@ -165,7 +171,7 @@ lth_status ref_plan_new(const lth_graph *g, uint32_t flags, lth_plan **out, acce
         return LTH_UNSUPPORTED;
     lth_plan *p = calloc(1, sizeof *p);
     lth_status status = LTH_NO_MEMORY;
-    if (p && (p->graph = accel_graph_copy(g))) {
+    if (p && (p->graph = accel_graph_copy(g)) && (p->wide = plain_wide_graph(g))) {
         p->flags = flags;
         p->info.struct_size = sizeof p->info;
         status = build(p, e);
@@ -184,10 +190,12 @@ void ref_plan_free(lth_plan *p)
     if (!p)
         return;
     free(p->graph);
+    free(p->wide);
     free(p->kernels);
     free(p->data);
     free(p->staging);
     free(p->loops);
+    free(p->scratch);
     free(p->infinite);
     free(p->operands);
     free(p->buffers);

@@ -43,7 +43,7 @@ static bool supports(void *self, uint32_t op, lth_dtype dtype)
     case LTH_OP_PRINT:
     case LTH_OP_LOOP:
     case LTH_OP_LOOP_END: return lth_dtype_size(dtype) != 0;
-    default: return plain_find(op, dtype) != NULL;
+    default: return plain_find_wide(op, dtype) != NULL;
     }
 }
 
@@ -130,7 +130,7 @@ static const char *fingerprint(void *self)
     return ((struct reference *)self)->fingerprint;
 }
 
-LTH_ACCELERATOR(reference, .summary = "plain loops in f32 and f64, every op: slow, and what the others are held against", .init = init,
+LTH_ACCELERATOR(reference, .summary = "plain loops in f32, f64, bf16 and f16, every op: slow, and what the others are held against", .init = init,
                 .base_score = 1, .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory,
                 .copy_in = copy, .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data,
                 .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint);

@@ -96,6 +96,19 @@ static lth_status check_finite(lth_plan *p, uint32_t node, lth_run_result *resul
     return LTH_OK;
 }
 
+/* A node of 16-bit values by the f32 kernel. */
+static bool run_wide(const lth_plan *p, uint32_t node, void *const *out, const lth_bindings *b, char *message)
+{
+    const lth_node *n = lth_graph_node(p->graph, node);
+    plain_wide_call w;
+    plain_wide_enter(p->graph, n, p->operands, out, p->scratch[node], &w);
+    plain_call call = { p->wide, n, w.in, w.out, b, message };
+    if (!p->kernels[node](&call))
+        return false;
+    plain_wide_leave(p->graph, n, &w, out);
+    return true;
+}
+
 static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lth_run_result *result)
 {
     const lth_graph *g = p->graph;
@@ -105,8 +118,10 @@ static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lt
         return n->value_count ? bind_leaf(p, node, b, result) : LTH_OK;
     for (uint32_t i = 0; i < n->operand_count; i++)
         p->operands[i] = p->data[lth_node_operand(g, n, i)];
-    plain_call call = { g, n, p->operands, p->data + n->first_value, b, message };
-    return p->kernels[node](&call) ? LTH_OK : fail(result, node, message);
+    void *const *out = p->data + n->first_value;
+    plain_call call = { g, n, p->operands, out, b, message };
+    bool ok = p->scratch[node] ? run_wide(p, node, out, b, message) : p->kernels[node](&call);
+    return ok ? LTH_OK : fail(result, node, message);
 }
 
 /* ---- Loops ---- */

@@ -110,3 +110,25 @@ void plain_store_float(lth_dtype t, void *data, int64_t i, double x)
     default: break;
     }
 }
+
+void plain_widen(lth_dtype t, const void *from, float *to, int64_t n)
+{
+    const uint16_t *x = from;
+    if (t == LTH_BF16)
+        for (int64_t i = 0; i < n; i++)
+            to[i] = float_of_bits((uint32_t)x[i] << 16);
+    else
+        for (int64_t i = 0; i < n; i++)
+            to[i] = float_of_f16(x[i]);
+}
+
+void plain_narrow(lth_dtype t, const float *from, void *to, int64_t n)
+{
+    uint16_t *y = to;
+    if (t == LTH_BF16)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = bf16_of_float(from[i]);
+    else
+        for (int64_t i = 0; i < n; i++)
+            y[i] = f16_of_float(from[i]);
+}

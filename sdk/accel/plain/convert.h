@@ -13,4 +13,8 @@ int64_t plain_load_integer(lth_dtype t, const void *data, int64_t i); /* an inte
 void plain_store_float(lth_dtype t, void *data, int64_t i, double x);
 void plain_store_integer(lth_dtype t, void *data, int64_t i, int64_t x);
 
+/* n elements of bf16 or f16 to f32, and back. */
+void plain_widen(lth_dtype t, const void *from, float *to, int64_t n);
+void plain_narrow(lth_dtype t, const float *from, void *to, int64_t n);
+
 #endif

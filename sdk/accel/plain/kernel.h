@@ -46,7 +46,7 @@ plain_kernel plain_find(uint32_t code, lth_dtype dtype);
 #define PLAIN_NUMBERS_AND_BOOL(f, bool_)                                                                                    \
     { [LTH_F32] = f##_f32, [LTH_F64] = f##_f64, [LTH_I64] = f##_i64, [LTH_I32] = f##_i32, [LTH_U8] = f##_u8,             \
       [LTH_I8] = f##_i8,   [LTH_BOOL] = bool_ }
-#define PLAIN_ANY_FLOAT(f) { [LTH_F32] = f, [LTH_F64] = f }
+#define PLAIN_ANY_FLOAT(f) { [LTH_F32] = f, [LTH_F64] = f, [LTH_BF16] = f, [LTH_F16] = f }
 #define PLAIN_ANY(f)                                                                                                       \
     { [LTH_F32] = f, [LTH_F64] = f, [LTH_BF16] = f, [LTH_F16] = f, [LTH_I64] = f, [LTH_I32] = f, [LTH_U8] = f, [LTH_BOOL] = f, [LTH_I8] = f }
 

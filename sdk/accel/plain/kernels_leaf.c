@@ -3,6 +3,8 @@
 #include "convert.h"
 #include "kernel.h"
 
+#include <math.h>
+
 static bool scalar(const plain_call *c)
 {
     const lth_attr_slot *a = plain_attributes(c);
@@ -29,12 +31,17 @@ static bool iota(const plain_call *c)
     return true;
 }
 
+/* Of 16 bits: a multiple of the least step below 1, as rounding would give 1 itself. */
 static bool uniform(const plain_call *c)
 {
     const lth_attr_random *a = plain_attributes(c);
     const lth_bindings *b = c->bindings;
-    for (int64_t i = 0, n = plain_count(c); i < n; i++)
-        plain_store_float(plain_out(c, 0)->dtype, c->out[0], i, lth_random_uniform(b->seed, a->id, b->step, b->stream, i));
+    lth_dtype dtype = plain_out(c, 0)->dtype;
+    double steps = dtype == LTH_BF16 ? 256 : dtype == LTH_F16 ? 2048 : 0;
+    for (int64_t i = 0, n = plain_count(c); i < n; i++) {
+        double x = lth_random_uniform(b->seed, a->id, b->step, b->stream, i);
+        plain_store_float(dtype, c->out[0], i, steps > 0 ? floor(x * steps) / steps : x);
+    }
     return true;
 }
 
