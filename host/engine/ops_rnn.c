@@ -27,8 +27,8 @@ static recurrence recurrence_of(const lth_attr_rnn *a, const lth_shape *x, const
     bool has_c = a->cell == LTH_RNN_LSTM;
     uint32_t first = has_c ? 3 : 2;
     lth_dtype wide = lth_dtype_size(x->dtype) == 2 ? LTH_F32 : x->dtype;
-    return (recurrence) { x->dim[0], x->dim[1], x->dim[2], h0->dim[1], gates[a->cell], x->dtype,  wide,     a->cell, a->reverse != 0,
-                          has_c,     1,         2,         first,      first + 1,      first + 2, first + 3 };
+    return (recurrence) { x->dim[0],       x->dim[1], x->dim[2], h0->dim[1], gates[a->cell], x->dtype,  wide,      a->cell,
+                          a->reverse != 0, has_c,     1,         2,          first,          first + 1, first + 2, first + 3 };
 }
 
 /* ---- Shape rule ---- */

@@ -12,9 +12,9 @@ enum { MOST_WEIGHT = ACCEL_TILE_SLOTS * 2 / 3 - 1 };
 bool accel_tile_supports(uint32_t op, lth_dtype dtype)
 {
     const accel_op *info = accel_op_find(op);
-    bool number =
-        dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_I64 || dtype == LTH_I32 || dtype == LTH_U8 || dtype == LTH_I8;
-    bool real = dtype == LTH_F32 || dtype == LTH_F64;
+    bool number = dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_BF16 || dtype == LTH_I64 || dtype == LTH_I32 ||
+                  dtype == LTH_U8 || dtype == LTH_I8;
+    bool real = dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_BF16;
     if (!info)
         return false;
     switch (op) {
@@ -219,6 +219,15 @@ static uint32_t merge(accel_fusion *f, uint32_t a, uint32_t b)
     return a;
 }
 
+/* The most slots that a node takes: itself and its operands; in bf16 each of them again, cast (program.c). */
+static uint32_t weight_of(const accel_fusion *f, const lth_node *n)
+{
+    bool bf16 = shape_of(f, n->first_value)->dtype == LTH_BF16;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        bf16 |= shape_of(f, lth_node_operand(f->graph, n, i))->dtype == LTH_BF16;
+    return (1 + n->operand_count) * (bf16 ? 2 : 1);
+}
+
 /* An open group of `count` elements that the node may join, or a new one. All that the node reads from elsewhere is closed. */
 static uint32_t group_for(accel_fusion *f, const lth_node *n, int64_t count, bool late)
 {
@@ -238,7 +247,7 @@ static uint32_t group_for(accel_fusion *f, const lth_node *n, int64_t count, boo
     for (uint32_t u = f->unit_count; u-- > 0 && group == ACCEL_NONE && count == 1 && !f->options.flags;)
         if (f->units[u].open && f->units[u].count == 1 && f->units[u].commit == late)
             group = u; /* numbers by the way */
-    if (group != ACCEL_NONE && f->units[group].weight + 1 + n->operand_count > MOST_WEIGHT) {
+    if (group != ACCEL_NONE && f->units[group].weight + weight_of(f, n) > MOST_WEIGHT) {
         emit(f, group);
         group = ACCEL_NONE;
     }
@@ -255,7 +264,7 @@ static void add_member(accel_fusion *f, uint32_t node, int64_t count, bool total
     uint32_t group = group_for(f, n, count, f->late[node]);
     if (group == ACCEL_NONE)
         return;
-    f->units[group].weight += 1 + n->operand_count;
+    f->units[group].weight += weight_of(f, n);
     f->unit_of[node] = group;
     own(f, n->first_value, group);
     f->values[n->first_value].total = total;

@@ -11,8 +11,10 @@ typedef struct builder {
     const accel_unit *unit;
     accel_place *pointers;
     accel_program *program;
-    uint32_t value_of[ACCEL_TILE_SLOTS]; /* by slot: the value that it holds, to find it again */
-    bool whole[ACCEL_TILE_SLOTS];        /* by slot: an operand that lies dense, found by root and offset */
+    uint32_t
+        value_of[ACCEL_TILE_SLOTS];     /* by slot: the value that it holds, to find it again; ACCEL_NONE: another slot's, cast */
+    uint16_t cast_of[ACCEL_TILE_SLOTS]; /* by slot: another slot with its value in the other type, bf16 or f32; 0: none */
+    bool whole[ACCEL_TILE_SLOTS];       /* by slot: an operand that lies dense, found by root and offset */
     bool full;
 } builder;
 
@@ -140,6 +142,30 @@ static uint16_t operand_slot(builder *b, uint32_t v)
     return scalar ? scalar_slot(b, value->root) : outside_slot(b, v, value->root, &value->view);
 }
 
+/* ---- bf16 ----
+ *
+ * Instructions compute in f32: an operand of bf16 is cast when it is first read, and a result stays f32 in its register and is
+ * rounded where it is stored. So a fused chain is rounded once, at its end, and a node by itself as its own kernel would. */
+
+static bool is_bf16(lth_dtype t) { return t == LTH_BF16; }
+
+/* A slot with the same elements in that type, bf16 or f32. */
+static uint16_t cast_slot(builder *b, uint16_t slot, lth_dtype to)
+{
+    if (b->program->slots[slot].dtype == to)
+        return slot;
+    if (b->cast_of[slot])
+        return b->cast_of[slot];
+    uint16_t out = add_slot(b, ACCEL_SLOT_SCRATCH, b->value_of[slot], 0, 0);
+    accel_instruction *i = add_instruction(b, LTH_OP_CAST, b->program->slots[slot].dtype);
+    b->program->slots[out].dtype = i->to = to;
+    b->value_of[out] = ACCEL_NONE;
+    i->in[0] = slot;
+    i->out = out;
+    b->cast_of[slot] = out;
+    return out;
+}
+
 /* ---- Nodes ---- */
 
 static void add_total(builder *b, const lth_graph *g, const lth_node *n, uint32_t node, uint16_t in)
@@ -180,11 +206,18 @@ static void add_member(builder *b, uint32_t node)
         add_total(b, g, n, node, in[0]);
         return;
     }
+    bool cast = n->op == LTH_OP_CAST; /* to bf16 rounds, fused or not: that is what it is for */
+    for (uint32_t k = 0; k < n->operand_count && !cast; k++)
+        if (is_bf16(b->program->slots[in[k]].dtype))
+            in[k] = cast_slot(b, in[k], LTH_F32);
     uint16_t out = add_slot(b, ACCEL_SLOT_SCRATCH, n->first_value, 0, 0);
-    accel_instruction *i = add_instruction(b, n->op, accel_node_dtype(g, n));
+    lth_dtype dtype = cast ? b->program->slots[in[0]].dtype : accel_node_dtype(g, n);
+    accel_instruction *i = add_instruction(b, n->op, is_bf16(dtype) && !cast ? LTH_F32 : dtype);
     i->out = out;
     memcpy(i->in, in, sizeof in);
     set_attributes(i, g, n);
+    if (is_bf16(b->program->slots[out].dtype) && !cast)
+        b->program->slots[out].dtype = LTH_F32;
 }
 
 /* ---- Results ---- */
@@ -229,14 +262,21 @@ static void store_results(builder *b)
         if (p->instructions[made].op >= ACCEL_TILE_LOAD || p->slots[slot].kind != ACCEL_SLOT_SCRATCH)
             continue;
         uint32_t v = b->value_of[slot];
-        accel_place place = b->layout->own[v];
+        accel_place place = v == ACCEL_NONE ? (accel_place) { ACCEL_PLACE_NONE, 0, 0 } : b->layout->own[v];
         if (place.kind == ACCEL_PLACE_NONE)
             continue;
         if (b->layout->in[v]) {
+            uint16_t narrow = cast_slot(b, slot, dtype_of(b, v));
             accel_instruction *store = add_instruction(b, ACCEL_TILE_STORE, dtype_of(b, v));
-            store->in[0] = slot;
+            store->in[0] = narrow;
             store->pointer = add_pointer(b, place);
             store->view = add_view(b, b->layout->in[v]);
+        } else if (p->slots[slot].dtype != dtype_of(b, v)) {
+            uint16_t memory = add_slot(b, ACCEL_SLOT_MEMORY, v, add_pointer(b, place), 0);
+            accel_instruction *round = add_instruction(b, LTH_OP_CAST, p->slots[slot].dtype);
+            round->to = dtype_of(b, v);
+            round->in[0] = slot;
+            round->out = memory;
         } else if (is_read_later(b, place, p->count * lth_dtype_size(dtype_of(b, v)), made)) {
             uint16_t memory = add_slot(b, ACCEL_SLOT_MEMORY, v, add_pointer(b, place), 0);
             accel_instruction *copy = add_instruction(b, LTH_OP_STOP_GRADIENT, dtype_of(b, v));

@@ -12,7 +12,8 @@ static void TILE_T(cast)(lth_dtype to, const T *x, void *out, int64_t n)
         TILE_CAST(LTH_U8, uint8_t, (uint8_t)tile_clamped(x[i], 0, UINT8_MAX))
         TILE_CAST(LTH_I8, int8_t, (int8_t)tile_clamped(x[i], INT8_MIN, INT8_MAX))
         TILE_CAST(LTH_BOOL, uint8_t, x[i] != 0)
-    default: return;
+    default:
+        return;
     }
 }
 
@@ -30,7 +31,8 @@ static void TILE_T(random)(const accel_instruction *ins, const accel_tile_run *r
     TILE(philox)(words, run, ins->id, start, n);
     if (ins->op == LTH_OP_UNIFORM)
         for (int64_t i = 0; i < n; i++)
-            y[i] = (T)(int32_t)(words[i] >> 8) * (T)(1.0 / 16777216);
+            y[i] =
+                (T)(int32_t)(words[i] >> (ins->to == LTH_BF16 ? 24 : 8)) * (T)(ins->to == LTH_BF16 ? 1.0 / 256 : 1.0 / 16777216);
     else
         for (int64_t i = 0; i < n; i++)
             y[i] = (T)(int32_t)(words[i] >> 8) * (T)(1.0 / 16777216) >= p[i] ? x[i] / (1 - p[i]) : 0;

@@ -140,7 +140,7 @@ static void TILE(philox)(uint32_t *words, const accel_tile_run *run, uint32_t id
 #undef TILE_T
 #undef TILE_IS_NAN
 
-/* bf16 and f16 are carried and cast, not computed with. */
+/* bf16 and f16 are carried and cast, not computed with: programs compute bf16 in f32. */
 static void TILE(step_half)(const accel_instruction *ins, const void *const *in, void *out, int64_t n)
 {
     const uint16_t *x = in[0];

@@ -102,3 +102,69 @@ static void check_all(const char *accelerator, lth_dtype t, uint32_t flags)
 
 Test(half_ops, every_op_of_bf16_on_reference_is_rounded_once) { check_all("reference", LTH_BF16, 0); }
 Test(half_ops, every_op_of_f16_on_reference_is_rounded_once) { check_all("reference", LTH_F16, 0); }
+Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once) { check_all("cpu", LTH_BF16, 0); }
+Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once_without_fusion) { check_all("cpu", LTH_BF16, LTH_COMPILE_NO_FUSION); }
+
+Test(half_ops, cpu_has_no_f16_but_its_casts_and_says_so)
+{
+    static const double x[4] = { 0 };
+    bench_open(&half, "cpu");
+    cr_assert_not(half.accelerator->supports(half.self, LTH_OP_ADD, LTH_F16));
+    cr_assert_not(half.accelerator->supports(half.self, LTH_OP_MATMUL, LTH_F16));
+    cr_assert(half.accelerator->supports(half.self, LTH_OP_CAST, LTH_F16));
+    uint32_t a = bench_input(&half, SHAPE(LTH_F16, 2, 2), x);
+    bench_output(&half, OP2(&half, LTH_OP_ADD, a, a));
+    cr_assert_eq(bench_compile(&half, 0), LTH_UNSUPPORTED);
+    cr_assert_str_eq(half.message, "add of f16 is not supported");
+    bench_reset(&half);
+    a = bench_input(&half, SHAPE(LTH_F16, 2, 2), x);
+    bench_output(&half, OP2A(&half, LTH_OP_MATMUL, a, a, lth_attr_matmul, 0, 0, 0, 0));
+    cr_assert_eq(bench_compile(&half, 0), LTH_UNSUPPORTED);
+    cr_assert_str_eq(half.message, "matmul of f16 is not supported");
+    bench_close(&half);
+}
+
+/* A long sum of 16 bits is one of f32: each added by itself, 1 + 1 + ... would stop at 256 in bf16. */
+Test(half_ops, sums_and_products_of_bf16_add_up_in_f32)
+{
+    enum { N = 4096 };
+    static double ones[N];
+    static const char *const accelerators[] = { "reference", "cpu" };
+    for (int i = 0; i < N; i++)
+        ones[i] = half_to_bench(LTH_BF16, 1);
+    for (int k = 0; k < 2; k++) {
+        bench_open(&half, accelerators[k]);
+        uint32_t x = bench_input(&half, SHAPE(LTH_BF16, 1, N), ones), y = bench_input(&half, SHAPE(LTH_BF16, N, 1), ones);
+        uint32_t sum = bench_output(&half, OP1A(&half, LTH_OP_SUM, x, lth_attr_reduce, 3, 0));
+        uint32_t narrow = bench_output(&half, OP2A(&half, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 0, 0, 0));
+        uint32_t wide = bench_output(&half, OP2A(&half, LTH_OP_MATMUL, x, y, lth_attr_matmul, 0, 0, LTH_F32, 0));
+        bench_go(&half, 0);
+        cr_assert_eq(half_of_bench(LTH_BF16, bench_get(&half, sum, 0)), N);
+        cr_assert_eq(half_of_bench(LTH_BF16, bench_get(&half, narrow, 0)), N);
+        cr_assert_eq(half.output_shapes[wide].dtype, LTH_F32);
+        cr_assert_eq(bench_get(&half, wide, 0), N);
+        bench_close(&half);
+    }
+}
+
+/* (x + 1) - 1 of a small x: each op by itself rounds, a fused chain rounds at its end; a cast rounds wherever it stands. */
+Test(half_ops, a_fused_chain_of_bf16_is_rounded_where_it_is_stored_and_a_cast_where_it_is_written)
+{
+    static const double small = 0x1p-10;
+    double x = half_to_bench(LTH_BF16, small);
+    bench_open(&half, "cpu");
+    for (int cast = 0; cast < 2; cast++)
+        for (uint32_t flags = 0; flags <= LTH_COMPILE_NO_FUSION; flags += LTH_COMPILE_NO_FUSION) {
+            bench_reset(&half);
+            uint32_t v = bench_input(&half, SHAPE(LTH_BF16, 1), &x), one = bench_scalar(&half, LTH_BF16, 1);
+            one = OP1A(&half, LTH_OP_RESHAPE, one, lth_attr_dims, 1, 0, { 1 });
+            v = OP2(&half, LTH_OP_ADD, v, one);
+            if (cast)
+                v = OP1A(&half, LTH_OP_CAST, OP1A(&half, LTH_OP_CAST, v, lth_attr_dtype, LTH_F32, 0), lth_attr_dtype, LTH_BF16,
+                         0);
+            uint32_t out = bench_output(&half, OP2(&half, LTH_OP_SUB, v, one));
+            bench_go(&half, flags);
+            cr_assert_eq(half_of_bench(LTH_BF16, bench_get(&half, out, 0)), cast || flags ? 0 : small);
+        }
+    bench_close(&half);
+}

@@ -125,7 +125,7 @@ static void describe(void *self, const lth_plan *plan, void (*line)(void *contex
 
 static const char *fingerprint(void *self) { return ((struct cpu *)self)->fingerprint; }
 
-LTH_ACCELERATOR(cpu, .summary = "this machine's processor: fused loops, oneDNN and OpenBLAS, in f32 and f64", .init = init,
+LTH_ACCELERATOR(cpu, .summary = "this machine's processor: fused loops, oneDNN and OpenBLAS, in f32, f64 and bf16", .init = init,
                 .base_score = 10, .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory,
                 .copy_in = copy, .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data,
                 .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint);

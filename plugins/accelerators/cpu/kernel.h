@@ -6,6 +6,7 @@
 
 #include <lthost/accel/plain/kernel.h>
 #include <lthost/accel/schedule.h>
+#include <stdlib.h>
 
 typedef struct cpu_kernel cpu_kernel;
 
@@ -37,6 +38,20 @@ typedef struct cpu_site {
 /* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
 typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
 cpu_maker cpu_make_gemm, cpu_make_conv, cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_plain;
+
+/* Frees what the kind made of it. */
+static inline void cpu_kernel_release(cpu_kernel *k)
+{
+    if (k->kind && k->kind->free)
+        k->kind->free(k->detail);
+    else
+        free(k->detail);
+}
+
+/* bf16: whether a node is run by the f32 kernel on converted operands; and that one, as `make` makes it. schedule: the plan's,
+ * with the wide graph, and as long-lived as the kernel. */
+bool cpu_is_wide(const lth_graph *g, const lth_node *n);
+lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedule *schedule, cpu_maker *make);
 
 /* Whether a product's kernel takes the operand as it lies. */
 bool cpu_gemm_takes(const accel_view *view);

@@ -6,6 +6,8 @@
 #include "isa.h"
 #include "pool.h"
 
+#include <lthost/accel/plain/wide.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ static const double PLAN_WORK = 5e5;
 
 bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
 {
-    bool real = dtype == LTH_F32 || dtype == LTH_F64;
+    bool real = dtype == LTH_F32 || dtype == LTH_F64 || dtype == LTH_BF16;
     switch (op) {
     case LTH_OP_INPUT:
     case LTH_OP_STATE:
@@ -36,7 +38,7 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_BATCH_NORM: /* into reductions and fused loops, likewise */
         return false;
     default:
-        return accel_tile_supports(op, dtype) || plain_find(op, dtype) != NULL;
+        return accel_tile_supports(op, dtype) || (dtype == LTH_BF16 ? plain_find_wide(op, dtype) : plain_find(op, dtype)) != NULL;
     }
 }
 
@@ -52,20 +54,25 @@ static bool takes_view(void *context, const lth_graph *g, uint32_t node, uint32_
 
 static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
 {
+    const lth_plan *p = context;
     const lth_node *n = lth_graph_node(g, node);
-    int64_t conv = cpu_conv_workspace(g, n, *(const int32_t *)context);
-    return conv ? conv : cpu_rows_workspace(g, n);
+    bool wide = cpu_is_wide(g, n);
+    const lth_graph *computed = wide ? p->wide : g;
+    int64_t conv = cpu_conv_workspace(computed, n, p->threads);
+    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : cpu_rows_workspace(computed, n));
 }
 
-static lth_status choose_kernel(cpu_kernel *k, const accel_schedule *s, const accel_launch *l, accel_error *e)
+static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
     static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
                                          cpu_make_rows, cpu_make_reduction, cpu_make_plain };
+    const accel_schedule *s = p->schedule;
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
+    bool wide = cpu_is_wide(s->graph, n);
     lth_status status = LTH_UNSUPPORTED;
     for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
-        status = makers[i](k, &site);
+        status = wide ? cpu_make_wide(k, &site, &p->wide_schedule, makers[i]) : makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {
         e->node = l->node;
         snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name,
@@ -113,18 +120,10 @@ static double program_work(const accel_program *p)
     return 100 + (double)p->count * element + 15.0 * (double)accel_program_tiles(p) * p->instruction_count;
 }
 
-static void free_detail(cpu_kernel *k)
-{
-    if (k->kind && k->kind->free)
-        k->kind->free(k->detail);
-    else
-        free(k->detail);
-}
-
 static void free_kernels(lth_plan *p)
 {
     for (uint32_t i = 0; p->kernels && i < p->schedule->launch_count; i++)
-        free_detail(&p->kernels[i]);
+        cpu_kernel_release(&p->kernels[i]);
     if (p->kernels)
         memset(p->kernels, 0, p->schedule->launch_count * sizeof *p->kernels);
 }
@@ -138,7 +137,7 @@ static lth_status choose_kernels(lth_plan *p, double *work, accel_error *e)
         const accel_launch *l = &s->launches[i];
         cpu_kernel *k = &p->kernels[i];
         k->threads = p->threads;
-        lth_status status = l->kind == ACCEL_LAUNCH_NODE ? choose_kernel(k, s, l, e) : LTH_OK;
+        lth_status status = l->kind == ACCEL_LAUNCH_NODE ? choose_kernel(p, k, l, e) : LTH_OK;
         if (status)
             return status;
         if (l->kind == ACCEL_LAUNCH_PROGRAM)
@@ -184,12 +183,41 @@ static lth_status build(lth_plan *p, accel_error *e)
     return status ? status : place_memory(p);
 }
 
+/* Programs take what they are given: whether they have all its instructions. */
+static bool check_programs(const lth_graph *g, accel_error *e)
+{
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        const accel_op *op = accel_op_find(n->op);
+        if (!op || op->class != ACCEL_POINTWISE || accel_tile_supports(n->op, accel_node_dtype(g, n)))
+            continue;
+        e->node = i;
+        snprintf(e->text, sizeof e->text, "%s of %s is not supported", op->name, lth_dtype_name(accel_node_dtype(g, n)));
+        return false;
+    }
+    return true;
+}
+
+/* The schedule, and its look at the wide graph. */
+static lth_status make_schedule(lth_plan *p, const lth_graph *g, uint32_t flags, accel_error *e)
+{
+    accel_schedule_options options = {
+        .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace, .context = p
+    };
+    if (!accel_check_graph(g, e) || !check_programs(g, e))
+        return LTH_UNSUPPORTED;
+    p->wide = plain_wide_graph(g);
+    lth_status status = p->wide ? accel_schedule_new(g, &options, &p->schedule, e) : LTH_NO_MEMORY;
+    if (status)
+        return status;
+    p->wide_schedule = *p->schedule;
+    p->wide_schedule.graph = p->wide;
+    return LTH_OK;
+}
+
 lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth_plan **out, accel_error *e)
 {
     const uint32_t known = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL | LTH_COMPILE_CHECK_FINITE;
-    accel_schedule_options options = {
-        .flags = flags, .takes_view = flags ? NULL : takes_view, .workspace = workspace, .context = &threads
-    };
     *out = NULL;
     *e = (accel_error) { LTH_NO_VALUE, "" };
     if (flags & ~known) {
@@ -197,11 +225,13 @@ lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth
         return LTH_UNSUPPORTED;
     }
     lth_plan *p = calloc(1, sizeof *p);
-    lth_status status = p ? accel_schedule_new(g, &options, &p->schedule, e) : LTH_NO_MEMORY;
-    if (!status) {
+    lth_status status = LTH_NO_MEMORY;
+    if (p) {
         p->threads = threads;
-        status = build(p, e);
+        status = make_schedule(p, g, flags, e);
     }
+    if (!status)
+        status = build(p, e);
     if (status == LTH_NO_MEMORY)
         snprintf(e->text, sizeof e->text, "no memory for a plan of %u nodes", g->node_count);
     if (status)
@@ -219,6 +249,7 @@ void cpu_plan_free(lth_plan *p)
     free(p->kernels);
     free(p->block);
     accel_schedule_free(p->schedule);
+    free(p->wide);
     free(p);
 }
 

@@ -7,9 +7,11 @@
 
 struct lth_plan {
     accel_schedule *schedule;
-    cpu_kernel *kernels; /* by launch */
-    int32_t threads;     /* that its launches may use at most */
-    char *block;         /* the schedule's memory, then a scratch a thread for tile programs */
+    lth_graph *wide;              /* the graph with f32 for bf16 (accel/plain/wide.h) */
+    accel_schedule wide_schedule; /* a look at `schedule` that has it */
+    cpu_kernel *kernels;          /* by launch */
+    int32_t threads;              /* that its launches may use at most */
+    char *block;                  /* the schedule's memory, then a scratch a thread for tile programs */
     char *scratch;
     int64_t scratch_stride;
     lth_plan_info info;

@@ -43,7 +43,8 @@ int64_t plain_wide_bytes(const lth_graph *g, const lth_node *n)
     return bytes;
 }
 
-void plain_wide_enter(const lth_graph *g, const lth_node *n, const void *const *in, void *const *out, void *scratch, plain_wide_call *c)
+void plain_wide_enter(const lth_graph *g, const lth_node *n, const void *const *in, void *const *out, void *scratch,
+                      plain_wide_call *c)
 {
     char *at = scratch;
     for (uint32_t i = 0; i < n->operand_count; i++) {

@@ -33,7 +33,8 @@ typedef struct plain_wide_call {
 } plain_wide_call;
 
 /* Converts the operands into the scratch; and, once the kernel has run, the results out of it. g: the narrow graph. */
-void plain_wide_enter(const lth_graph *g, const lth_node *n, const void *const *in, void *const *out, void *scratch, plain_wide_call *c);
+void plain_wide_enter(const lth_graph *g, const lth_node *n, const void *const *in, void *const *out, void *scratch,
+                      plain_wide_call *c);
 void plain_wide_leave(const lth_graph *g, const lth_node *n, const plain_wide_call *c, void *const *out);
 
 #endif
