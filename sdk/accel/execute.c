@@ -78,6 +78,21 @@ static lth_status check_values(accel_schedule *s, uint32_t node, const void *con
     return LTH_OK;
 }
 
+/* A loop makes no numbers: what it hands on has been checked where it was made. */
+static void hand_infinities_on(accel_schedule *s, const accel_launch *l)
+{
+    const lth_node *n = lth_graph_node(s->graph, l->node);
+    const accel_loop *loop = &s->loops[accel_loop_region(s->graph, n)].state;
+    const lth_node *begin = lth_graph_node(s->graph, loop->begin), *end = lth_graph_node(s->graph, loop->end);
+    bool given = false;
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        given |= s->infinite[s->root[lth_node_operand(s->graph, n, i)]];
+    for (uint32_t i = 0; given && i < begin->value_count; i++)
+        s->infinite[begin->first_value + i] = true;
+    for (uint32_t i = 0; given && i < end->value_count; i++)
+        s->infinite[end->first_value + i] = true;
+}
+
 static lth_status check_leaves(accel_schedule *s, const lth_bindings *b, lth_run_result *result)
 {
     for (uint32_t i = 0; i < s->graph->node_count; i++) {
@@ -105,6 +120,10 @@ static lth_status check_launch(accel_schedule *s, const accel_launch *l, void *b
 {
     const lth_node *n = lth_graph_node(s->graph, l->node);
     const void *data[MAX_RESULTS] = { NULL };
+    if (accel_is_of_loop(n->op)) {
+        hand_infinities_on(s, l);
+        return LTH_OK;
+    }
     for (uint32_t r = 0; r < n->value_count && r < MAX_RESULTS; r++)
         data[r] = accel_place_at(&s->own[n->first_value + r], NULL, block);
     const accel_op *op = accel_op_find(n->op);
@@ -167,6 +186,42 @@ static void run_effect(accel_schedule *s, uint32_t launch, void *block, const lt
     }
 }
 
+/* ---- Loops ---- */
+
+typedef struct loop_place {
+    const accel_schedule *schedule;
+    const accel_schedule_loop *loop;
+    const lth_bindings *bindings;
+    void *block;
+} loop_place;
+
+static const void *loop_operand(void *context, bool end, uint32_t index)
+{
+    const loop_place *at = context;
+    const accel_launch *l = &at->schedule->launches[end ? at->loop->end : at->loop->begin];
+    return accel_place_at(&at->schedule->operands[l->first_operand + index].place, at->bindings, at->block);
+}
+
+static void *loop_result(void *context, bool end, uint32_t index)
+{
+    const loop_place *at = context;
+    const accel_launch *l = &at->schedule->launches[end ? at->loop->end : at->loop->begin];
+    return accel_place_at(&at->schedule->operands[l->first_result + index].place, at->bindings, at->block);
+}
+
+/* Runs a LOOP or a LOOP_END; returns the launch that comes next. */
+static uint32_t turn(accel_schedule *s, uint32_t launch, void *block, lth_bindings *b)
+{
+    const accel_launch *l = &s->launches[launch];
+    accel_schedule_loop *loop = &s->loops[accel_loop_region(s->graph, lth_graph_node(s->graph, l->node))];
+    loop_place at = { s, loop, b, block };
+    void *staging = accel_place_at(&s->launches[loop->end].workspace, b, block);
+    accel_loop_memory m = { &at, loop_operand, loop_result, staging };
+    bool runs = l->kind == ACCEL_LAUNCH_LOOP ? accel_loop_begin(&loop->state, s->graph, &m, &b->stream)
+                                             : accel_loop_next(&loop->state, s->graph, &m, &b->stream);
+    return runs ? loop->begin + 1 : loop->end + 1;
+}
+
 lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, const accel_kernels *k, lth_run_result *result)
 {
     bool check = s->flags & LTH_COMPILE_CHECK_FINITE;
@@ -177,13 +232,18 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
     lth_status status = check_bound(s, b, result);
     if (!status && check)
         status = check_leaves(s, b, result);
-    for (uint32_t i = 0; i < s->launch_count && !status; i++) {
-        if (s->launches[i].kind == ACCEL_LAUNCH_NODE)
-            status = run_node(s, i, block, b, k, result);
-        else if (s->launches[i].kind == ACCEL_LAUNCH_PROGRAM)
-            run_program(s, i, block, b, k);
+    lth_bindings own = *b; /* a loop's turns have streams of random numbers of their own */
+    for (uint32_t i = 0, next; i < s->launch_count && !status; i = next) {
+        accel_launch_kind kind = s->launches[i].kind;
+        next = i + 1;
+        if (kind == ACCEL_LAUNCH_NODE)
+            status = run_node(s, i, block, &own, k, result);
+        else if (kind == ACCEL_LAUNCH_PROGRAM)
+            run_program(s, i, block, &own, k);
+        else if (kind == ACCEL_LAUNCH_LOOP || kind == ACCEL_LAUNCH_LOOP_END)
+            next = turn(s, i, block, &own);
         else
-            run_effect(s, i, block, b);
+            run_effect(s, i, block, &own);
         if (!status && check && i < s->commit)
             status = check_launch(s, &s->launches[i], block, result);
     }

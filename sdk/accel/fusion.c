@@ -335,6 +335,42 @@ static bool sums_one_element(const lth_graph *g, const lth_node *n)
     return (n->op == LTH_OP_SUM || n->op == LTH_OP_MEAN) && lth_shape_count(lth_node_operand_shape(g, n, 0)) == 1;
 }
 
+/* ---- Loops ---- */
+
+static bool is_view(uint32_t op)
+{
+    return op == LTH_OP_RESHAPE || op == LTH_OP_PERMUTE || op == LTH_OP_EXPAND || op == LTH_OP_SLICE || op == LTH_OP_FLIP ||
+           op == LTH_OP_STOP_GRADIENT;
+}
+
+/* Makes sure that a node of a body which is about to begin finds v, made before it, as it will want it. */
+static void prepare_for_body(accel_fusion *f, uint32_t node, uint32_t operand, uint32_t v)
+{
+    const lth_node *n = lth_graph_node(f->graph, node);
+    accel_view view;
+    if (n->op == LTH_OP_CONCAT || n->op == LTH_OP_PAD || accel_op_find(n->op)->class == ACCEL_POINTWISE)
+        return;
+    if (!is_view(n->op))
+        prepare(f, node, operand, v);
+    else if (n->op != LTH_OP_STOP_GRADIENT &&
+             !accel_view_apply(n->op, lth_node_attributes(f->graph, n), shape_of(f, n->first_value), &f->values[v].view, &view))
+        materialize(f, v);
+}
+
+static void add_loop(accel_fusion *f, uint32_t node)
+{
+    const lth_graph *g = f->graph;
+    const lth_region *r = lth_graph_region(g, lth_graph_node(g, node)->region);
+    close_all(f);
+    for (uint32_t i = node + 1; i <= r->first_node + r->node_count; i++) {
+        const lth_node *n = lth_graph_node(g, i);
+        for (uint32_t k = 0; k < n->operand_count; k++)
+            if (lth_graph_value(g, lth_node_operand(g, n, k))->node < node)
+                prepare_for_body(f, i, k, lth_node_operand(g, n, k));
+    }
+    add_node(f, node);
+}
+
 static void visit(accel_fusion *f, uint32_t node)
 {
     const lth_graph *g = f->graph;
@@ -366,6 +402,13 @@ static void visit(accel_fusion *f, uint32_t node)
         add_member(f, node, count_of(f, n->first_value), false);
         break;
     case LTH_OP_ASSERT:
+        add_node(f, node);
+        break;
+    case LTH_OP_LOOP:
+        add_loop(f, node);
+        break;
+    case LTH_OP_LOOP_END:
+        close_all(f);
         add_node(f, node);
         break;
     default:
@@ -417,8 +460,8 @@ static void visit_numbers(accel_fusion *f, uint8_t *done)
     const lth_graph *g = f->graph;
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
-        bool ready =
-            accel_op_find(n->op)->class == ACCEL_POINTWISE && n->operand_count && !f->late[i] && count_of(f, n->first_value) == 1;
+        bool ready = !n->region && accel_op_find(n->op)->class == ACCEL_POINTWISE && n->operand_count && !f->late[i] &&
+                     count_of(f, n->first_value) == 1;
         for (uint32_t k = 0; k < n->operand_count; k++)
             ready &= done[lth_graph_value(g, lth_node_operand(g, n, k))->node];
         done[i] = ready || n->op == LTH_OP_SCALAR || n->op == LTH_OP_INTEGER || n->op == LTH_OP_STATE;

@@ -8,6 +8,9 @@
  * A group stays open, and takes further nodes in, until a reader that cannot join needs one of its values. Open groups never
  * depend on each other, so two of them may be merged, and the order in which they are closed is an order of execution.
  *
+ * At a LOOP and at its LOOP_END all groups are closed, so that none is of two regions; and what a body's kernels want in memory
+ * of its own is put there before the LOOP, not once a turn.
+ *
  * Pointwise nodes that lead to nothing but ASSIGNs make groups of the commit phase, which comes after all that can fail:
  * they may then write state in place. */
 #ifndef LTHOST_ACCEL_FUSION_H

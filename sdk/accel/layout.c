@@ -5,6 +5,8 @@
  * into state last. */
 #include "layout.h"
 
+#include "loop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,9 @@ typedef struct work {
     uint8_t *part;         /* by value: it lies in a CONCAT's buffer */
     uint8_t *stored;       /* by value: needs memory of its own */
     uint8_t *kept;         /* by value: some reader wants it whole and unchanged at its last step */
+    uint32_t *read;        /* by value: the last step that reads it, in its own region */
     uint32_t last_step;
+    uint32_t reader; /* of memory_of */
 } work;
 
 static int64_t count_of(const work *w, uint32_t v) { return lth_shape_count(&lth_graph_value(w->f->graph, v)->shape); }
@@ -71,12 +75,24 @@ static void touch(work *w, uint32_t v, uint32_t step)
     b->last = step > b->last ? step : b->last;
 }
 
+/* The step at which a unit is done with a value for good: that of a LOOP_END, where each turn of a loop reads it again. */
+static uint32_t last_step_of_read(const work *w, uint32_t unit, uint32_t value)
+{
+    const accel_fusion *f = w->f;
+    const accel_unit *u = &f->units[unit];
+    uint32_t node = u->kind == ACCEL_UNIT_MOVE ? lth_graph_value(f->graph, u->to)->node : f->members[u->first_member];
+    uint32_t last = accel_loop_last_read(f->graph, value, node);
+    return w->step_of[last == node ? unit : f->unit_of[last]];
+}
+
 static void note_read(work *w, uint32_t unit, const accel_seen *seen, void *context)
 {
     (void)context;
     if (seen->bound)
         return;
-    touch(w, seen->value, w->step_of[unit]);
+    uint32_t step = last_step_of_read(w, unit, seen->value);
+    touch(w, seen->value, step);
+    w->read[seen->value] = step > w->read[seen->value] ? step : w->read[seen->value];
     w->kept[seen->value] |= !accel_view_is_whole(&seen->view, count_of(w, seen->value));
 }
 
@@ -106,10 +122,31 @@ static void note_writes(work *w)
             touch(w, u->to, step);
         for (uint32_t m = 0; m < u->member_count; m++) {
             const lth_node *n = lth_graph_node(f->graph, f->members[u->first_member + m]);
-            for (uint32_t v = n->first_value; v < n->first_value + n->value_count; v++)
+            for (uint32_t v = n->first_value; n->op != LTH_OP_LOOP_END && v < n->first_value + n->value_count; v++)
                 if (u->kind == ACCEL_UNIT_NODE || f->values[v].total || f->options.flags || w->stored[v])
                     touch(w, v, step);
         }
+    }
+}
+
+/* What a loop holds between its turns, and what it writes bit by bit, lives as long as it. Of the stacks, those that nobody
+ * reads have no memory. */
+static void note_loops(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t i = 0; i < f->graph->node_count; i++) {
+        const lth_node *n = lth_graph_node(f->graph, i);
+        if (n->op != LTH_OP_LOOP_END)
+            continue;
+        uint32_t begin = lth_graph_value(f->graph, lth_node_operand(f->graph, n, 0))->node, last = w->step_of[f->unit_of[i]];
+        const lth_node *loop = lth_graph_node(f->graph, begin);
+        for (uint32_t v = loop->first_value; v < loop->first_value + loop->value_count; v++)
+            touch(w, v, last);
+        for (uint32_t v = n->first_value; v < n->first_value + n->value_count; v++)
+            if (!accel_loop_is_stack(f->graph, n, v - n->first_value) || f->options.flags & LTH_COMPILE_KEEP_ALL)
+                touch(w, v, last);
+            else if (w->stored[v])
+                touch(w, v, w->step_of[f->unit_of[begin]]);
     }
 }
 
@@ -124,7 +161,9 @@ static void elide_move(work *w, uint32_t unit)
     uint32_t root = f->values[u->from].root;
     const accel_value *from = &f->values[root];
     bool only = from->uses == 1 && (u->from == root || f->values[u->from].uses == 1);
+    const lth_node *maker = maker_of(w, root);
     if (from->unit == ACCEL_NONE || f->units[from->unit].kind == ACCEL_UNIT_MOVE || from->total || w->owner[root] != root ||
+        accel_is_of_loop(maker->op) || maker->region != maker_of(w, u->to)->region ||
         !accel_view_is_whole(&u->from_view, count_of(w, root)))
         return;
     if (accel_view_is_dense(&u->to_view)) {
@@ -259,6 +298,52 @@ static void share_buffers(work *w)
     }
 }
 
+/* ---- Loops: what a turn hands on is made where the next one looks for it ---- */
+
+/* Whether v, made in the body, may be written into the slot of a carried value: nobody reads what was there after that. At the
+ * same step it may be read by what writes it element by element, or only writes over some of it. */
+static bool fits_slot(const work *w, uint32_t slot, const accel_seen *seen)
+{
+    const accel_fusion *f = w->f;
+    uint32_t v = seen->value, unit = f->values[v].unit;
+    const lth_node *n = maker_of(w, v);
+    if (seen->bound || unit == ACCEL_NONE || f->values[v].total || w->owner[v] != v || w->part[v] || accel_is_of_loop(n->op) ||
+        n->region != maker_of(w, slot)->region || w->buffers[v].size != w->buffers[slot].size ||
+        !accel_view_is_whole(&seen->view, count_of(w, v)))
+        return false;
+    if (w->read[slot] != w->buffers[v].first || f->units[unit].kind == ACCEL_UNIT_GROUP)
+        return w->read[slot] < w->buffers[v].first || (w->read[slot] == w->buffers[v].first && !w->kept[slot]);
+    uint32_t reads = 0;
+    for (uint32_t k = 0; k < n->operand_count; k++)
+        reads += accel_fusion_seen(f, lth_node_operand(f->graph, n, k), unit).value == slot;
+    return n->op == LTH_OP_UPDATE_AT && reads == 1 && accel_fusion_seen(f, lth_node_operand(f->graph, n, 0), unit).value == slot;
+}
+
+static void use_slots(work *w)
+{
+    const accel_fusion *f = w->f;
+    for (uint32_t r = 1; r < f->graph->region_count && !f->options.flags; r++) {
+        const lth_region *region = lth_graph_region(f->graph, r);
+        uint32_t end = region->first_node + region->node_count;
+        const lth_node *loop = lth_graph_node(f->graph, region->first_node);
+        const lth_attr_loop *a = lth_node_attributes(f->graph, loop);
+        for (uint32_t i = 0; i < a->carried; i++) {
+            uint32_t slot = loop->first_value + 1 + i;
+            accel_seen seen =
+                accel_fusion_seen(f, lth_node_operand(f->graph, lth_graph_node(f->graph, end), 1 + i), f->unit_of[end]);
+            if (fits_slot(w, slot, &seen))
+                w->owner[seen.value] = slot;
+        }
+    }
+}
+
+static uint32_t memory_of(void *context, uint32_t value)
+{
+    work *w = context;
+    const accel_seen seen = accel_fusion_seen(w->f, value, w->reader);
+    return seen.bound ? LTH_NO_VALUE : owner_of(w, seen.value);
+}
+
 /* ---- The plan ---- */
 
 static void number_steps(work *w)
@@ -296,7 +381,12 @@ static void note_workspaces(work *w, const accel_schedule_options *o)
         if (unit == ACCEL_NONE)
             continue;
         int64_t bytes = 0;
-        if (f->units[unit].kind == ACCEL_UNIT_NODE && o->workspace)
+        accel_loop loop = { .end = i };
+        w->reader = unit;
+        if (n->op == LTH_OP_LOOP_END)
+            loop.begin = lth_graph_value(f->graph, lth_node_operand(f->graph, n, 0))->node,
+            bytes = accel_loop_staging(f->graph, &loop, memory_of, w);
+        else if (f->units[unit].kind == ACCEL_UNIT_NODE && o->workspace)
             bytes = o->workspace(o->context, f->graph, i);
         else if (n->value_count && f->values[n->first_value].total)
             bytes = accel_partials_bytes(f->units[unit].count);
@@ -328,6 +418,8 @@ static lth_status make(work *w, const accel_schedule_options *options)
         each_read(w, f->order[k], note_read, NULL);
     note_effects(w);
     note_writes(w);
+    note_loops(w);
+    use_slots(w);
     join_lives(w);
     share_buffers(w);
     note_workspaces(w, options);
@@ -356,9 +448,10 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
     w.part = calloc(values, 1);
     w.stored = calloc(values, 1);
     w.kept = calloc(values, 1);
+    w.read = calloc(values, sizeof *w.read);
     lth_status status = LTH_NO_MEMORY;
     if (out->own && out->partials && out->workspaces && out->in && out->elided && out->in_place && w.buffers && w.owner &&
-        w.step_of && w.given && w.within && w.part && w.stored && w.kept) {
+        w.step_of && w.given && w.within && w.part && w.stored && w.kept && w.read) {
         for (uint32_t v = 0; v < f->graph->value_count; v++)
             w.owner[v] = v;
         status = make(&w, options);
@@ -371,6 +464,7 @@ lth_status accel_layout_new(const accel_fusion *f, const accel_schedule_options 
     free(w.part);
     free(w.stored);
     free(w.kept);
+    free(w.read);
     return status;
 }
 

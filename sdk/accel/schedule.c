@@ -58,11 +58,21 @@ static void end_operands(maker *m, accel_launch *l)
     l->first_result = m->operand_count;
 }
 
+static void count_bytes(maker *m, uint32_t node, int64_t bytes)
+{
+    double runs = accel_loop_runs(m->f->graph, lth_graph_node(m->f->graph, node)->region);
+    m->s->info.bytes_moved += (int64_t)(runs * (double)bytes);
+}
+
 static void add_kernel(maker *m, uint32_t unit)
 {
     const accel_unit *u = &m->f->units[unit];
     const lth_node *n = lth_graph_node(m->f->graph, u->node);
-    accel_launch *l = add_launch(m, ACCEL_LAUNCH_NODE, u->node);
+    accel_launch *l = add_launch(m,
+                                 n->op == LTH_OP_LOOP       ? ACCEL_LAUNCH_LOOP
+                                 : n->op == LTH_OP_LOOP_END ? ACCEL_LAUNCH_LOOP_END
+                                                            : ACCEL_LAUNCH_NODE,
+                                 u->node);
     for (uint32_t i = 0; i < n->operand_count; i++)
         add_read(m, lth_node_operand(m->f->graph, n, i), unit);
     end_operands(m, l);
@@ -70,7 +80,11 @@ static void add_kernel(maker *m, uint32_t unit)
         add_write(m, m->l->own[n->first_value + i], lth_node_shape(m->f->graph, n, i));
     l->result_count = n->value_count;
     l->workspace = m->l->workspaces[u->node];
-    m->s->info.bytes_moved += accel_node_bytes(m->f->graph, n);
+    if (accel_is_of_loop(n->op)) {
+        accel_schedule_loop *loop = &m->s->loops[accel_loop_region(m->f->graph, n)];
+        *(n->op == LTH_OP_LOOP ? &loop->begin : &loop->end) = m->s->launch_count - 1;
+    }
+    count_bytes(m, u->node, accel_node_bytes(m->f->graph, n));
 }
 
 /* A program moves what its memory slots, its views and its totals hold, each once. */
@@ -110,7 +124,7 @@ static bool add_program(maker *m, const accel_unit *u)
         memcpy(m->s->pointers + m->pointer_count, places, l->program->pointer_count * sizeof *places);
     m->pointer_count += l->program->pointer_count;
     m->s->scratch = l->program->scratch > m->s->scratch ? l->program->scratch : m->s->scratch;
-    m->s->info.bytes_moved += program_bytes(l->program);
+    count_bytes(m, node, program_bytes(l->program));
     m->s->info.fused_nodes += u->member_count > 1 ? u->member_count : 0;
     return true;
 }
@@ -184,7 +198,7 @@ static lth_status make_tables(maker *m)
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
         most = n->operand_count + n->value_count > most ? n->operand_count + n->value_count : most;
-        s->info.flops += accel_node_flops(g, n);
+        s->info.flops += accel_loop_runs(g, n->region) * accel_node_flops(g, n);
     }
     s->launches = calloc(m->f->order_count + g->node_count + 1, sizeof *s->launches);
     s->operands = calloc((size_t)g->operand_count + g->value_count + g->node_count + 1, sizeof *s->operands);
@@ -192,9 +206,14 @@ static lth_status make_tables(maker *m)
     s->root = calloc(g->value_count + 1, sizeof *s->root);
     s->infinite = calloc(g->value_count + 1, 1);
     s->table = calloc(most + 1, sizeof *s->table);
+    s->loops = calloc(g->region_count + 1, sizeof *s->loops);
     s->bound = calloc(g->node_count + 1, sizeof *s->bound);
-    if (!s->launches || !s->operands || !s->own || !s->root || !s->infinite || !s->table || !s->bound)
+    if (!s->launches || !s->operands || !s->own || !s->root || !s->infinite || !s->table || !s->loops || !s->bound)
         return LTH_NO_MEMORY;
+    for (uint32_t r = 1; r < g->region_count; r++) {
+        const lth_region *region = lth_graph_region(g, r);
+        s->loops[r].state = (accel_loop) { .begin = region->first_node, .end = region->first_node + region->node_count };
+    }
     for (uint32_t v = 0; v < g->value_count; v++) {
         s->own[v] = m->l->own[v];
         s->root[v] = m->f->values[v].root;
@@ -270,6 +289,7 @@ void accel_schedule_free(accel_schedule *s)
     free(s->root);
     free(s->infinite);
     free(s->bound);
+    free(s->loops);
     free(s->table);
     free(s);
 }

@@ -13,6 +13,7 @@
 #define LTHOST_ACCEL_SCHEDULE_H
 
 #include "fusion.h"
+#include "loop.h"
 #include "plan_memory.h"
 #include "tile.h"
 
@@ -42,7 +43,9 @@ typedef enum accel_launch_kind {
     ACCEL_LAUNCH_PROGRAM, /* a tile program */
     ACCEL_LAUNCH_OUTPUT,  /* operand 0 is copied to result 0; so with ASSIGN */
     ACCEL_LAUNCH_ASSIGN,
-    ACCEL_LAUNCH_PRINT /* operand 0 is shown */
+    ACCEL_LAUNCH_PRINT, /* operand 0 is shown */
+    ACCEL_LAUNCH_LOOP,  /* what the two nodes of a loop do, accel_execute does by itself */
+    ACCEL_LAUNCH_LOOP_END
 } accel_launch_kind;
 
 typedef struct accel_launch {
@@ -52,8 +55,14 @@ typedef struct accel_launch {
     uint32_t first_operand, operand_count, first_result, result_count; /* in schedule->operands */
     uint32_t first_pointer; /* PROGRAM: in schedule->pointers, program->pointer_count of them */
     accel_program *program;
-    accel_place workspace; /* NODE: what options->workspace asked for */
+    accel_place workspace; /* NODE: what options->workspace asked for; LOOP_END: room for what changes places */
 } accel_launch;
+
+/* A loop's two launches, and how far it is. */
+typedef struct accel_schedule_loop {
+    uint32_t begin, end;
+    accel_loop state;
+} accel_schedule_loop;
 
 typedef struct accel_schedule_options {
     uint32_t flags; /* LTH_COMPILE_* */
@@ -76,6 +85,7 @@ typedef struct accel_schedule {
     uint32_t *root;     /* by value: in whose memory it is seen */
     uint8_t *infinite;  /* by value, while CHECK_FINITE runs: has an infinity that was given */
     uint32_t *bound;    /* nodes whose memory the caller binds, bound_count of them */
+    accel_schedule_loop *loops; /* by region */
     void **table;       /* room for one launch's pointers */
     lth_plan_info info; /* kernel_count, fused_nodes, memory, memory_unshared, flops, bytes_moved */
 } accel_schedule;

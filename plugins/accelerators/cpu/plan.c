@@ -24,6 +24,8 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_ASSIGN:
     case LTH_OP_OUTPUT:
     case LTH_OP_PRINT:
+    case LTH_OP_LOOP:
+    case LTH_OP_LOOP_END:
         return lth_dtype_size(dtype) != 0;
     case LTH_OP_SOFTMAX:
     case LTH_OP_LOG_SOFTMAX:
@@ -144,7 +146,7 @@ static lth_status choose_kernels(lth_plan *p, double *work, accel_error *e)
             k->work = program_work(l->program);
         if (k->work < CPU_LAUNCH_WORK)
             k->threads = 1;
-        *work += k->work;
+        *work += k->work * accel_loop_runs(s->graph, lth_graph_node(s->graph, l->node)->region);
     }
     return LTH_OK;
 }

@@ -144,7 +144,7 @@ static bool update_at(const plain_call *c)
 {
     int64_t size = element_size(c), bytes = plain_count(c) * size;
     plain_walk w = window(c, plain_in(c, 0), plain_in(c, 1), c->in[2]);
-    if (bytes)
+    if (bytes && c->out[0] != c->in[0]) /* in a loop the two may be one */
         memcpy(c->out[0], c->in[0], (size_t)bytes);
     copy_into(c->out[0], &w, c->in[1], lth_shape_count(plain_in(c, 1)), size);
     return true;
