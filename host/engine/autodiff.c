@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/autodiff.c: reverse-mode differentiation of a graph, into the same graph. */
-#include "engine/ops.h"
-#include "engine/passes.h"
+#include "engine/autodiff.h"
 #include "util/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct pass {
-    graph *g;
-    constants *c;
-    error *error;
-    uint32_t *gradient;              /* by value of the graph as it was: the sum of what has reached it */
-    bool *on_path;                   /* by value: depends on what is asked for, by ways that have derivatives */
-    uint32_t *operands, *d_operands; /* scratch: a node's, while the graph grows */
-} pass;
+typedef autodiff_pass pass;
 
 static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
 {
@@ -22,10 +14,9 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
     return constants_value(p->c, p->g, value, dtype, r->site, p->error);
 }
 
-/* What a loss cannot depend on. */
-static bool is_opaque(const op_info *info)
+op_rule autodiff_rule(autodiff_pass *p, uint32_t site)
 {
-    return !info || info->kind == OP_SYMBOLIC || info->code == LTH_OP_LOOP || info->code == LTH_OP_LOOP_END;
+    return (op_rule) { .g = p->g, .site = site, .constant = constant, .constant_context = p, .error = p->error };
 }
 
 /* Whether derivatives pass through the op. */
@@ -39,16 +30,29 @@ static bool reads_path(const pass *p, const lth_node *n)
     return false;
 }
 
+/* What a body sees of the values that its LOOP reads. */
+static void mark_turn(pass *p, const lth_node *loop)
+{
+    for (uint32_t i = 1; i < loop->operand_count; i++)
+        if (p->on_path[p->g->operands[loop->first_operand + i]])
+            p->on_path[loop->first_value + i] = true;
+}
+
 /* Marks what lies between wrt and the loss. Returns the greatest number of operands on the way. */
 static uint32_t mark_path(pass *p, const uint32_t *wrt, uint32_t count, uint32_t nodes)
 {
-    uint32_t widest = 1;
+    uint32_t widest = 1, again;
     for (uint32_t i = 0; i < count; i++)
         p->on_path[wrt[i]] = true;
     for (uint32_t i = 0; i < nodes; i++) {
         const lth_node *n = &p->g->nodes[i];
         const op_info *info = op_find(n->op);
-        if ((!is_opaque(info) && !has_rule(info)) || !reads_path(p, n))
+        bool symbolic = !info || info->kind == OP_SYMBOLIC; /* an error, if the loss turns out to depend on it */
+        if (n->op == LTH_OP_LOOP)
+            mark_turn(p, n);
+        if (n->op == LTH_OP_LOOP_END && autodiff_mark_loop(p, i, &again))
+            i = again - 1;
+        if ((!symbolic && !has_rule(info)) || !reads_path(p, n))
             continue;
         widest = n->operand_count > widest ? n->operand_count : widest;
         for (uint32_t k = n->first_value; k < n->first_value + n->value_count; k++)
@@ -97,13 +101,8 @@ static void differentiate_decomposition(pass *p, op_rule *r, const op_info *info
     forward.outputs = outputs;
     memset(outputs, 0xff, sizeof outputs); /* LTH_NO_VALUE */
     info->decompose(&forward);
-    uint32_t loss = LTH_NO_VALUE, gradients[OP_MAX_COMPOSITE];
-    for (uint32_t i = 0; i < r->result_count; i++) {
-        uint32_t product = r->d_results[i] == LTH_NO_VALUE ? LTH_NO_VALUE : op_mul(r, outputs[i], r->d_results[i]);
-        if (product != LTH_NO_VALUE)
-            loss = op_accumulate(r, loss, op_reduce(r, LTH_OP_SUM, product, (1u << op_shape_of(r, product)->rank) - 1, false));
-    }
-    if (loss == LTH_NO_VALUE || !autodiff(p->g, p->c, loss, wrt, count, gradients, r->site, p->error))
+    uint32_t gradients[OP_MAX_COMPOSITE];
+    if (!autodiff_vjp(p->g, p->c, outputs, r->d_results, r->result_count, wrt, count, gradients, p->error))
         return;
     for (uint32_t i = 0; i < count; i++)
         r->d_operands[which[i]] = gradients[i];
@@ -112,14 +111,13 @@ static void differentiate_decomposition(pass *p, op_rule *r, const op_info *info
 static bool step_back(pass *p, uint32_t node)
 {
     const lth_node n = p->g->nodes[node];
-    if (!has_gradient(p, &n) || !reads_path(p, &n))
+    if (!has_gradient(p, &n) || (n.op != LTH_OP_LOOP_END && !reads_path(p, &n)))
         return true;
+    if (n.op == LTH_OP_LOOP_END)
+        return autodiff_loop(p, node);
     const op_info *info = op_find(n.op);
     if (!info || !has_rule(info)) {
-        if (info && info->kind == OP_PRIMITIVE && is_opaque(info))
-            return error_set(p->error, LTH_UNSUPPORTED, "the loss depends on a loop, through which no gradient flows yet") ==
-                   LTH_OK;
-        if (is_opaque(info))
+        if (!info || info->kind == OP_SYMBOLIC)
             return error_set(p->error, LTH_ERROR, "the loss depends on a symbolic op (%u) that has not been expanded", n.op) ==
                    LTH_OK;
         return true;
@@ -136,18 +134,14 @@ static bool step_back(pass *p, uint32_t node)
         p->operands[i] = p->g->operands[n.first_operand + i];
         p->d_operands[i] = LTH_NO_VALUE;
     }
-    op_rule r = { .g = p->g,
-                  .operands = p->operands,
-                  .results = results,
-                  .d_results = d_results,
-                  .d_operands = p->d_operands,
-                  .attributes = attributes,
-                  .count = n.operand_count,
-                  .result_count = n.value_count,
-                  .site = n.site,
-                  .constant = constant,
-                  .constant_context = p,
-                  .error = p->error };
+    op_rule r = autodiff_rule(p, n.site);
+    r.operands = p->operands;
+    r.results = results;
+    r.d_results = d_results;
+    r.d_operands = p->d_operands;
+    r.attributes = attributes;
+    r.count = n.operand_count;
+    r.result_count = n.value_count;
     if (info->gradient)
         info->gradient(&r);
     else
@@ -168,30 +162,45 @@ static bool arguments_are_right(const graph *g, uint32_t loss, const uint32_t *w
     return true;
 }
 
-bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site,
-              error *e)
+bool autodiff_vjp(graph *g, constants *c, const uint32_t *outputs, const uint32_t *seeds, uint32_t count, const uint32_t *wrt,
+                  uint32_t wrt_count, uint32_t *gradients, error *e)
 {
-    error own = { 0 };
-    pass p = { .g = g, .c = c, .error = e ? e : &own };
-    if (!arguments_are_right(g, loss, wrt, count, p.error))
-        return false;
-    uint32_t values = g->value_count, nodes = g->values[loss].node + 1;
-    p.gradient = memory_new(values * sizeof *p.gradient);
-    p.on_path = memory_new(values * sizeof *p.on_path);
+    pass p = { .g = g, .c = c, .error = e };
+    uint32_t values = g->value_count, nodes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (outputs[i] != LTH_NO_VALUE && seeds[i] != LTH_NO_VALUE && g->values[outputs[i]].node >= nodes)
+            nodes = g->values[outputs[i]].node + 1;
+    p.gradient = memory_new(values * sizeof *p.gradient + 1);
+    p.on_path = memory_new(values * sizeof *p.on_path + 1);
     memset(p.gradient, 0xff, values * sizeof *p.gradient); /* LTH_NO_VALUE */
-    uint32_t widest = mark_path(&p, wrt, count, nodes);
+    uint32_t widest = mark_path(&p, wrt, wrt_count, nodes);
     p.operands = memory_new(2 * widest * sizeof *p.operands);
     p.d_operands = p.operands + widest;
-    bool ok = true;
-    if (p.on_path[loss]) {
-        p.gradient[loss] = constants_value(c, g, 1, graph_shape(g, loss)->dtype, site, p.error);
-        for (uint32_t i = nodes; ok && i-- > 0;)
-            ok = step_back(&p, i);
+    op_rule r = autodiff_rule(&p, 0);
+    for (uint32_t i = 0; i < count; i++) {
+        if (outputs[i] == LTH_NO_VALUE || seeds[i] == LTH_NO_VALUE || !p.on_path[outputs[i]])
+            continue;
+        r.site = g->nodes[g->values[outputs[i]].node].site;
+        p.gradient[outputs[i]] = op_accumulate(&r, p.gradient[outputs[i]], seeds[i]);
     }
-    for (uint32_t i = 0; i < count; i++)
+    bool ok = e->status == LTH_OK;
+    for (uint32_t i = nodes; ok && i-- > 0;)
+        ok = step_back(&p, i);
+    for (uint32_t i = 0; i < wrt_count; i++)
         gradients[i] = p.gradient[wrt[i]];
     free(p.gradient);
     free(p.on_path);
     free(p.operands);
     return ok;
+}
+
+bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32_t count, uint32_t *gradients, uint32_t site,
+              error *e)
+{
+    error own = { 0 };
+    e = e ? e : &own;
+    if (!arguments_are_right(g, loss, wrt, count, e))
+        return false;
+    uint32_t one = constants_value(c, g, 1, graph_shape(g, loss)->dtype, site, e);
+    return autodiff_vjp(g, c, &loss, &one, 1, wrt, count, gradients, e);
 }

@@ -5,6 +5,7 @@
 #include "engine_fixture.h"
 
 #include <criterion/criterion.h>
+#include <lthost/accel/schedule.h>
 #include <lthost/control.h>
 #include <math.h>
 #include <string.h>
@@ -15,6 +16,8 @@ enum { T = RIG_BATCH, MOST = 400 };
 typedef struct form {
     bool loop, reverse;
     int64_t turns; /* -1: no count is given */
+    int order;     /* of the derivatives that come out instead of the values; by the batch and the parameters */
+    lth_tensor x;  /* the batch (T, 3) */
 } form;
 
 typedef struct outputs {
@@ -68,7 +71,7 @@ static lth_tensor recur(rig *r, lth_tensor x, lth_tensor index, lth_tensor *carr
 
 static void recurrence(rig *r, const form *f, outputs *o)
 {
-    lth_tensor x = batch(r), carried[] = { number(x, 0.5), number(x, -0.25) }, parts[T];
+    lth_tensor x = f->x, carried[] = { number(x, 0.5), number(x, -0.25) }, parts[T];
     bool taken[T] = { false };
     if (f->loop) {
         lth_tensor count = f->turns < 0 ? lth_none() : lth_index(x, f->turns);
@@ -106,7 +109,7 @@ static void inner(rig *r, lth_tensor x, lth_tensor *sum, bool loop, lth_tensor t
 
 static void nested(rig *r, const form *f, outputs *o)
 {
-    lth_tensor x = batch(r), sum = number(x, 0.5), parts[T];
+    lth_tensor x = f->x, sum = number(x, 0.5), parts[T];
     bool taken[T] = { false };
     if (f->loop) {
         lth_loop l = lth_loop_begin(lth_index(x, clamp(f->turns)), T, &sum, 1, &x, 1, .reverse = f->reverse);
@@ -130,7 +133,7 @@ static void nested(rig *r, const form *f, outputs *o)
 static void crosswise(rig *r, const form *f, outputs *o)
 {
     (void)r;
-    lth_tensor x = batch(r), outside = row(x, 0),
+    lth_tensor x = f->x, outside = row(x, 0),
                carried[] = { row(x, 1), row(x, 2), row(x, 3), lth_reshape(lth_slice(x, 0, 4, 6), 2, 3) };
     if (f->loop) {
         lth_loop l = lth_loop_begin(lth_index(x, f->turns), T, carried, 4, NULL, 0, .reverse = f->reverse);
@@ -168,7 +171,7 @@ static lth_tensor write_row(lth_tensor cache, lth_tensor x, lth_tensor at, lth_t
 static void cache(rig *r, const form *f, outputs *o)
 {
     (void)r;
-    lth_tensor x = batch(r), carried[] = { lth_mul(x, 0.5), row(x, 0) };
+    lth_tensor x = f->x, carried[] = { lth_mul(x, 0.5), row(x, 0) };
     if (f->loop) {
         lth_loop l = lth_loop_begin(lth_index(x, f->turns), T, carried, 2, &x, 1, .reverse = f->reverse);
         lth_tensor next[] = { lth_loop_carried(&l, 0), lth_loop_carried(&l, 1) };
@@ -194,14 +197,28 @@ static const struct {
 } cases[] = { { "recurrence", recurrence }, { "nested", nested }, { "crosswise", crosswise }, { "cache", cache } };
 enum { CASES = sizeof cases / sizeof *cases };
 
+/* The derivatives of a number that hangs on all outputs take their place. */
+static void differentiate(rig *r, const form *f, outputs *o)
+{
+    lth_tensor wrt[] = { f->x, lth_parameter_value(f->x, r->w1), lth_parameter_value(f->x, r->b1) }, loss = lth_scalar(f->x, 0);
+    for (uint32_t i = 0; i < o->count; i++)
+        loss = lth_add(loss, lth_sum(lth_mul(o->at[i], lth_sin(o->at[i]))));
+    lth_grad(loss, wrt, 3, o->at);
+    o->count = 3;
+}
+
 /* Runs a step of what is put; returns how many numbers came out. */
-static int64_t run(rig *r, recorder *record, const form *f, double *numbers)
+static int64_t run(rig *r, recorder *record, const form *given, double *numbers)
 {
     outputs o = { .count = 0 };
+    form f = *given;
     uint32_t slots[12];
     int64_t count = 0;
-    rig_begin(r, &(rig_recipe) { .evaluate = true, .hook = f->loop ? "loop" : "written_out" });
-    record(r, f, &o);
+    rig_begin(r, &(rig_recipe) { .evaluate = true, .hook = f.loop ? "loop" : "written_out" });
+    f.x = batch(r);
+    record(r, &f, &o);
+    for (int i = 0; i < f.order; i++)
+        differentiate(r, &f, &o);
     for (uint32_t i = 0; i < o.count; i++)
         slots[i] = engine_output(r->g, o.at[i], RIG_HERE);
     cr_assert_eq(rig_end(r), LTH_OK, "%s", r->e.text);
@@ -228,7 +245,7 @@ static void compare(rig *r, const char *name, recorder *record, form f, double t
                   (long long)i, is[i], expected[i]);
 }
 
-static void compare_all(const rig_setup *setup, double tolerance)
+static void compare_all(const rig_setup *setup, int order, double tolerance)
 {
     static const int64_t turns[] = { 0, 1, 2, 5, T, T + 3 };
     rig r;
@@ -236,17 +253,28 @@ static void compare_all(const rig_setup *setup, double tolerance)
     for (size_t c = 0; c < CASES; c++)
         for (size_t i = 0; i < sizeof turns / sizeof *turns; i++)
             for (int reverse = 0; reverse < 2; reverse++)
-                compare(&r, cases[c].name, cases[c].record, (form) { .turns = turns[i], .reverse = reverse }, tolerance);
-    compare(&r, "no count", recurrence, (form) { .turns = -1 }, tolerance);
+                compare(&r, cases[c].name, cases[c].record, (form) { .turns = turns[i], .reverse = reverse, .order = order },
+                        tolerance);
+    compare(&r, "no count", recurrence, (form) { .turns = -1, .order = order }, tolerance);
     rig_close(&r);
 }
 
-Test(loops, compute_what_their_turns_written_out_compute)
+static void compare_on_all(int order, double tolerance)
 {
-    compare_all(&(rig_setup) { .floating = LTH_F64 }, 1e-12);
-    compare_all(&(rig_setup) { .floating = LTH_F64, .eager = true }, 1e-12);
-    compare_all(&(rig_setup) { .floating = LTH_F64, .no_fusion = true }, 1e-12);
+    compare_all(&(rig_setup) { .floating = LTH_F64 }, order, tolerance);
+    compare_all(&(rig_setup) { .floating = LTH_F64, .eager = true }, order, tolerance);
+    if (rig_has("cpu")) {
+        compare_all(&(rig_setup) { .floating = LTH_F64, .accelerator = "cpu" }, order, tolerance);
+        compare_all(&(rig_setup) { .floating = LTH_F64, .accelerator = "cpu", .no_fusion = true }, order, tolerance);
+        compare_all(&(rig_setup) { .floating = LTH_F64, .accelerator = "cpu", .eager = true }, order, tolerance);
+    }
 }
+
+Test(loops, compute_what_their_turns_written_out_compute) { compare_on_all(0, 1e-12); }
+
+Test(loops, have_the_gradients_of_their_turns_written_out) { compare_on_all(1, 1e-11); }
+
+Test(loops, have_the_second_derivatives_of_their_turns_written_out) { compare_on_all(2, 1e-9); }
 
 Test(loops, one_plan_serves_every_number_of_turns_and_every_index)
 {
@@ -307,6 +335,115 @@ Test(loops, random_ops_draw_other_numbers_at_each_index_and_the_same_at_the_same
     run(&r, draw_backwards, &f, b);
     cr_assert_eq(memcmp(a, b, sizeof *a * (size_t)count), 0, "the direction does not matter");
     rig_close(&r);
+}
+
+static void draw_for_gradient(rig *r, const form *f, outputs *o) /* d sum (u_t c) / d c is the sum of the u_t */
+{
+    (void)r;
+    lth_tensor c = lth_exp(row(f->x, 0));
+    lth_loop l = lth_loop_begin(lth_index(c, 5), T, NULL, 0, NULL, 0);
+    lth_tensor part = lth_mul(lth_uniform(c, LTH_SHAPE(3)), c), d;
+    lth_loop_end(&l, NULL, 0, &part, 1);
+    lth_grad(lth_sum(lth_loop_stack(&l, 0)), &c, 1, &d);
+    put(o, lth_div(lth_sum_axis(lth_loop_stack(&l, 0), 0, 0), c)), put(o, d);
+}
+
+Test(loops, the_backward_loop_draws_what_the_forward_loop_drew)
+{
+    rig r;
+    double numbers[MOST];
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
+    cr_assert_eq(run(&r, draw_for_gradient, &(form) { .loop = true }, numbers), 6);
+    for (int i = 0; i < 3; i++)
+        cr_assert_float_eq(numbers[i], numbers[3 + i], 1e-14);
+    rig_close(&r);
+}
+
+static void derive_inside(rig *r, const form *f, outputs *o) /* Newton's steps towards a root of x^2 - 2 */
+{
+    (void)r;
+    lth_tensor first = lth_scalar(f->x, 1);
+    lth_loop l = lth_loop_begin(lth_none(), T, &first, 1, NULL, 0);
+    lth_tensor x = lth_loop_carried(&l, 0), y = lth_sub(lth_square(x), 2), d;
+    lth_grad(y, &x, 1, &d);
+    lth_tensor next = lth_sub(x, lth_div(y, d));
+    lth_loop_end(&l, &next, 1, NULL, 0);
+    put(o, lth_loop_last(&l, 0));
+}
+
+Test(loops, derivatives_can_be_taken_within_a_body)
+{
+    rig r;
+    double root;
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
+    run(&r, derive_inside, &(form) { .loop = true }, &root);
+    cr_assert_float_eq(root, sqrt(2), 1e-15);
+    rig_close(&r);
+}
+
+Test(loops, a_steady_step_with_a_loop_and_its_gradient_allocates_nothing)
+{
+    static rig r;
+    double numbers[MOST];
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
+    for (int i = 0; i < 40; i++) {
+        if (i == 20)
+            allocations_begin();
+        run(&r, recurrence, &(form) { .loop = true, .turns = i % (T + 2), .order = 1 }, numbers);
+    }
+    int calls = allocations_end();
+    cr_assert_eq(calls, 0, "%d allocations in 20 steps", calls);
+    rig_close(&r);
+}
+
+/* ---- Memory ---- */
+
+static uint32_t op(graph *g, uint32_t code, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size)
+{
+    error e = { 0 };
+    uint32_t v = graph_emit(g, code, operands, count, attributes, size, 0, &e);
+    cr_assert_neq(v, LTH_NO_VALUE, "%s", e.text);
+    return v;
+}
+
+static bool same_place(const accel_operand *a, const accel_operand *b)
+{
+    return a->place.kind == b->place.kind && a->place.offset == b->place.offset;
+}
+
+Test(loops, rows_are_written_into_what_is_carried_without_a_copy_and_stacks_nobody_reads_have_no_memory)
+{
+    graph g;
+    error e = { 0 };
+    graph_init(&g);
+    const lth_shape shapes[] = { { LTH_F32, 2, { 64, 8 } }, { LTH_F32, 2, { 1, 8 } }, { LTH_I64, 0, { 0 } } };
+    uint32_t site = graph_site(&g, "here", 1), in[3];
+    for (uint32_t i = 0; i < 3; i++)
+        in[i] = graph_append(&g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot) { i, 0 }, sizeof(lth_attr_slot), site, &shapes[i], 1);
+    const lth_attr_loop a = { .length = 64, .carried = 2 };
+    uint32_t index = graph_loop_begin(&g, &a, (uint32_t[]) { in[2], in[0], in[1] }, site, &e);
+    const lth_attr_window row = { 0, 1 };
+    uint32_t part = op(&g, LTH_OP_EXP, (uint32_t[]) { index + 2 }, 1, NULL, 0);
+    uint32_t cache = op(&g, LTH_OP_UPDATE_AT, (uint32_t[]) { index + 1, part, index }, 3, &row, sizeof row);
+    uint32_t sum = op(&g, LTH_OP_SUM, &cache, 1, &(lth_attr_reduce) { 1, 1 }, sizeof(lth_attr_reduce));
+    uint32_t next = op(&g, LTH_OP_ADD, (uint32_t[]) { index + 2, sum }, 2, NULL, 0);
+    uint32_t last = graph_loop_end(&g, (uint32_t[]) { index, cache, next }, 0, site, &e);
+    cr_assert_neq(last, LTH_NO_VALUE, "%s", e.text);
+    for (uint32_t i = 0; i < 2; i++)
+        graph_append(&g, LTH_OP_OUTPUT, (uint32_t[]) { last + i }, 1, &(lth_attr_slot) { i, 0 }, sizeof(lth_attr_slot), site,
+                     NULL, 0);
+    lth_graph view;
+    accel_error why;
+    accel_schedule *s;
+    graph_view(&g, &view);
+    cr_assert_eq(accel_schedule_new(&view, &(accel_schedule_options) { 0 }, &s, &why), LTH_OK, "%s", why.text);
+    const accel_launch *begin = &s->launches[s->loops[1].begin], *end = &s->launches[s->loops[1].end];
+    for (uint32_t i = 1; i <= 2; i++)
+        cr_assert(same_place(&s->operands[begin->first_result + i], &s->operands[end->first_operand + i]), "carried value %u", i);
+    for (uint32_t i = 2; i < 4; i++)
+        cr_assert_eq(s->operands[end->first_result + i].place.kind, ACCEL_PLACE_NONE);
+    accel_schedule_free(s);
+    graph_free(&g);
 }
 
 /* ---- What is refused ---- */
@@ -474,22 +611,5 @@ Test(loops, what_cannot_be_is_refused_with_the_authors_place)
         cr_assert(strstr(r.e.text, rows[i].message), "row %zu: %s", i, r.e.text);
         cr_assert(strstr(r.e.text, "test_loops.c:"), "row %zu: %s", i, r.e.text);
     }
-    rig_close(&r);
-}
-
-Test(loops, a_loss_through_a_loop_is_refused)
-{
-    rig r;
-    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
-    rig_begin(&r, NULL);
-    outputs o = { .count = 0 };
-    recurrence(&r, &(form) { .loop = true, .turns = 2 }, &o);
-    const lth_tensor *gradients;
-    uint32_t count;
-    engine_update_args args = { .divisor = 1 };
-    engine_gradients(r.g, 0, lth_sum(o.at[0]), &gradients, &count, RIG_HERE);
-    engine_update(r.g, 0, gradients, &args, RIG_HERE);
-    cr_assert_eq(rig_end(&r), LTH_UNSUPPORTED);
-    cr_assert(strstr(r.e.text, "through which no gradient flows yet"), "%s", r.e.text);
     rig_close(&r);
 }

@@ -13,8 +13,9 @@
  * carried or stacked. Within a body no state is assigned, no optimizer steps, nothing is logged, printed, asserted or read
  * (lth_item): that is for before and after. Random ops draw other numbers in each turn, by the index.
  *
- * No gradient flows through a loop yet: a loss that depends on parameters through one is refused. lth_grad within a body takes
- * derivatives by what the body itself makes or carries.
+ * Gradients flow through loops, and gradients of gradients: the backward loop runs in the other direction and computes the body
+ * again from what was carried into each turn, which is kept for it (length times the size of what is carried). lth_grad within
+ * a body takes derivatives by what the body itself makes or carries.
  *
  * All functions: [main], as those of tensor.h. Errors are sticky. */
 #ifndef LTHOST_CONTROL_H
