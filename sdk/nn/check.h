@@ -2,41 +2,16 @@
  * lthost/nn/check.h: how the functions of nn/ refuse what they cannot take, at the author's place. [main]
  *
  * The headers of nn/ are composed of ops and compiled into the plugin: they are no part of the ABI. In each, LTH_HERE is
- * redefined for the length of the file, so that the ops inside a layer or a loss carry the place where the author called
- * it: a shape error in a loss names the line of the model, not one of these headers. */
+ * redefined for the length of the file: see refuse.h. */
 #ifndef LTHOST_NN_CHECK_H
 #define LTHOST_NN_CHECK_H
 
-#include <lthost/tensor.h>
-#include <stdarg.h>
+#include <lthost/refuse.h>
 
 LTH_BEGIN_C
 
-/* The author's error, told by a format; returns poison. x: any tensor of the step. */
-LTH_PRINTF(4, 5)
-static inline lth_tensor lth_nn_fail_(lth_tensor x, const char *file, uint32_t line, const char *format, ...)
-{
-    char text[320];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    return x.trace ? x.trace->api->fail(x.trace, file, line, text) : lth_none();
-}
-
-typedef struct lth_shape_text { char at[160]; } lth_shape_text;
-
-/* "(32, 10)" */
-static inline lth_shape_text lth_shape_text_(lth_tensor x)
-{
-    lth_shape_text text = { "(" };
-    const lth_shape *s = lth_shape_of(x);
-    size_t n = 1;
-    for (int32_t i = 0; i < s->rank; i++)
-        n += (size_t)snprintf(text.at + n, sizeof text.at - n, i ? ", %lld" : "%lld", (long long)s->dim[i]);
-    snprintf(text.at + n, sizeof text.at - n, ")");
-    return text;
-}
+/* The author's error, told by a format; returns poison. */
+#define lth_nn_fail_ lth_refuse_
 
 /* Same dimensions? Where nothing may be broadcast: (B, 1) against (B) would silently become (B, B). */
 static inline bool lth_same_dims_(lth_tensor a, lth_tensor b)

@@ -23,13 +23,11 @@ static lth_tensor read(const struct gpt *m, lth_tensor text, int64_t number, int
     return x;
 }
 
-/* The k greatest logits (B, V) of a row as they are, -inf for the rest. Compares each with each. */
+/* The k greatest logits (B, V) of a row as they are, and what equals the last of them; -inf for the rest. */
 static lth_tensor keep_greatest(lth_tensor logits, int64_t k)
 {
-    const int64_t B = lth_dim(logits, 0), V = lth_dim(logits, 1);
-    lth_tensor greater = lth_gt(lth_reshape(logits, B, 1, V), lth_reshape(logits, B, V, 1)); /* (B, V, V) */
-    lth_tensor before = lth_sum_axis(lth_cast(greater, LTH_I64), 2, 0);
-    return lth_where(lth_lt(before, (double)k), logits, -INFINITY);
+    lth_tensor least = lth_slice(lth_topk(logits, k, 1).values, 1, k - 1, k);
+    return lth_masked_fill(logits, lth_lt(logits, least), -INFINITY);
 }
 
 /* A token for each row of logits (B, V), by their softmax (the Gumbel-max trick): (B, 1). */

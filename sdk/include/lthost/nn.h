@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lthost/nn.h: layers, activations, losses, initial values and metrics, composed of ops and compiled into the plugin. */
+ * lthost/nn.h: layers, activations, losses, initial values and metrics, composed of ops and compiled into the plugin; and the
+ * functions of tensors that they are written with. */
 #ifndef LTHOST_NN_H
 #define LTHOST_NN_H
+
+#include <lthost/arrange.h>
+#include <lthost/choose.h>
+#include <lthost/create.h>
+#include <lthost/einsum.h>
+#include <lthost/order.h>
+#include <lthost/statistics.h>
 
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>

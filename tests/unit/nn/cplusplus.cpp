@@ -102,6 +102,21 @@ lth_tensor images(net *n, lth_tensor x)
     return lth_fold(lth_unfold(lth_pixel_unshuffle(lth_pixel_shuffle(lth_upsample(x, 2, LTH_RESIZE_NEAREST), 2), 2), 3, .padding = 1), LTH_SHAPE(8, 8), 3);
 }
 
+lth_tensor tensors(lth_tensor x, lth_tensor index)
+{
+    lth_tensor parts[2] = { x, lth_full_like(x, 2) };
+    const int64_t lengths[] = { 1, 2 };
+    lth_split(lth_stack(parts, 2, 0), 0, lengths, 2, parts);
+    (void)lth_chunk(lth_repeat(lth_roll(x, 1, 0), 2, 1, 3), 2, 0, parts);
+    x = lth_einsum("bij,bjk->bik", lth_sort(x, 1, .descending = 1).values, lth_topk(x, 3, 1, .smallest = 1).values);
+    x = lth_add(lth_cumsum(x, 0, .reverse = 1), lth_cast(lth_argsort(x, 1), LTH_F32));
+    x = lth_clamp(lth_masked_fill(x, lth_any_axis(x, 1, 1), -INFINITY), -1.0, x);
+    x = lth_mul(lth_std_axis(x, 1, 1, 1), lth_norm(lth_flip_axes(lth_tril(x, 0), 0, 1), 2));
+    x = lth_add(x, lth_mul(lth_median(x), lth_quantile_axis(x, 0.9, 0, 0)));
+    x = lth_add(lth_index_select(x, 0, index), lth_arange(x, 0, 3, .step = 0.5, .dtype = LTH_F32));
+    return lth_bmm(lth_outer(x, x), lth_unsqueeze(lth_squeeze(lth_repeat_interleave(x, 2, 0), 0), 0));
+}
+
 lth_tensor training_step(void *self, lth_step *step)
 {
     net *n = static_cast<net *>(self);
@@ -111,6 +126,7 @@ lth_tensor training_step(void *self, lth_step *step)
     x = lth_add(x, sequences(n, x, y));
     x = lth_mish(lth_elu(lth_relu6(lth_leaky_relu(lth_hardswish(lth_softplus_scaled(x, 1, 20)), 0.1)), 1));
     lth_tensor loss = lth_cross_entropy(x, y, .label_smoothing = 0.1, .reduction = LTH_REDUCTION_SUM, .ignore = 1, .ignore_index = 0);
+    loss = lth_add(loss, lth_sum(tensors(x, y)));
     loss = lth_add(loss, lth_smooth_l1_loss(x, z, .beta = 0.5));
     loss = lth_add(loss, lth_gaussian_nll_loss(x, z, lth_square(x), .full = 1));
     loss = lth_add(loss, lth_binary_cross_entropy_with_logits(x, z, .pos_weight = z));
