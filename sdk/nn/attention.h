@@ -134,7 +134,7 @@ static inline lth_tensor lth_multihead_mask_(const lth_multihead_attention *m, c
 {
     int64_t B = lth_dim(q, 0), T = lth_dim(q, 2), S = lth_dim(k, 2);
     lth_tensor parts[2] = { a->attn_mask, a->key_padding_mask }, all = lth_none();
-    if (parts[0].trace && lth_rank(parts[0]) == 3 && lth_dim(parts[0], 0) == B * m->heads)
+    if (lth_rank(parts[0]) == 3 && lth_dim(parts[0], 0) == B * m->heads && lth_dim(parts[0], 1) == T && lth_dim(parts[0], 2) == S)
         parts[0] = lth_reshape(parts[0], B, m->heads, T, S);
     if (parts[1].trace && (lth_rank(parts[1]) != 2 || lth_dim(parts[1], 0) != B || lth_dim(parts[1], 1) != S))
         return lth_nn_fail_(q, file, line, "key_padding_mask: expected (%lld, %lld), a line for each sequence, got %s",

@@ -165,6 +165,8 @@ static inline lth_tensor lth_transformer_layer_apply_(const lth_transformer_laye
         return lth_nn_fail_(x, file, line,
                             "this layer of a transformer was never made: call lth_transformer_%s_layer_new in configure",
                             decodes ? "decoder" : "encoder");
+    if (decodes && !a->memory.trace)
+        return lth_nn_fail_(x, file, line, "a decoder of a transformer wants the memory that it looks at, (B, S, C)");
     const lth_layer_norm *const norms[3] = { &l->norm1, &l->norm2, &l->norm3 };
     for (int32_t part = 0; part < (decodes ? 3 : 2); part++) {
         lth_tensor y = l->norm_first ? lth_layer_norm_apply(norms[part], x) : x;

@@ -67,10 +67,18 @@ def layer(kind, options, fan_in, bias=True):
     return module(kind, options, {"weight": law} | ({"bias": law} if bias else {}))
 
 
-def recurrent(kind, inputs, hidden):
+def recurrent(kind, inputs, hidden, layers=1, **more):
     law = uniform(1 / math.sqrt(hidden))
-    names = ["weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"]
-    return module(kind, {"input_size": inputs, "hidden_size": hidden}, {name: law for name in names})
+    options = {"input_size": inputs, "hidden_size": hidden} | ({"num_layers": layers} if layers > 1 else {}) | more
+    names = [f"{name}_l{layer}{direction}" for layer in range(layers) for direction in ("", "_reverse")[:1 + more.get("bidirectional", False)]
+             for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    return module(kind, options, {name: law for name in names})
+
+
+def recurrent_cell(kind, inputs, hidden):
+    law = uniform(1 / math.sqrt(hidden))
+    return module(kind, {"input_size": inputs, "hidden_size": hidden},
+                  {name: law for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")})
 
 
 def batch_norm(kind, features):
@@ -79,10 +87,51 @@ def batch_norm(kind, features):
                    "running_var": constant(1.0), "num_batches_tracked": constant(0)})
 
 
+def glorot(fan_in, fan_out):
+    return uniform(math.sqrt(6 / (fan_in + fan_out)))
+
+
+def attention_laws(width, project=None):
+    return {"in_proj_weight": glorot(width, 3 * width), "in_proj_bias": constant(0.0),
+            "out_proj.weight": project or uniform(1 / math.sqrt(width)), "out_proj.bias": constant(0.0)}
+
+
 def attention(width, heads):
-    return module("MultiheadAttention", {"embed_dim": width, "num_heads": heads},
-                  {"in_proj_weight": uniform(math.sqrt(6 / (width + 3 * width))), "in_proj_bias": constant(0.0),
-                   "out_proj.weight": uniform(1 / math.sqrt(width)), "out_proj.bias": constant(0.0)})
+    return module("MultiheadAttention", {"embed_dim": width, "num_heads": heads}, attention_laws(width))
+
+
+def attention_of_widths(width, heads, kdim, vdim):
+    laws = attention_laws(width)
+    del laws["in_proj_weight"]
+    laws |= {"q_proj_weight": glorot(width, width), "k_proj_weight": glorot(kdim, width), "v_proj_weight": glorot(vdim, width)}
+    return module("MultiheadAttention", {"embed_dim": width, "num_heads": heads, "kdim": kdim, "vdim": vdim}, laws)
+
+
+def transformer_layer_laws(width, hidden, decodes, all_glorot=False):
+    """Of a layer by itself; in torch's Transformer every matrix begins by Glorot's law."""
+    laws = {}
+    for name in ("self_attn", "multihead_attn")[:1 + decodes]:
+        laws |= {f"{name}.{key}": law for key, law in attention_laws(width, glorot(width, width) if all_glorot else None).items()}
+    for name, fan_in in (("linear1", width), ("linear2", hidden)):
+        laws[f"{name}.weight"] = glorot(width, hidden) if all_glorot else uniform(1 / math.sqrt(fan_in))
+        laws[f"{name}.bias"] = uniform(1 / math.sqrt(fan_in))
+    return laws | norm_laws("norm1", "norm2", *(["norm3"] if decodes else []))
+
+
+def norm_laws(*names):
+    return {f"{name}.{key}": constant(value) for name in names for key, value in (("weight", 1.0), ("bias", 0.0))}
+
+
+def transformer_layer(kind, width, heads, hidden):
+    return module(kind, {"d_model": width, "nhead": heads, "dim_feedforward": hidden},
+                  transformer_layer_laws(width, hidden, "Decoder" in kind))
+
+
+def transformer(width, heads, hidden):
+    laws = {f"{stack}.layers.0.{key}": law for stack in ("encoder", "decoder")
+            for key, law in transformer_layer_laws(width, hidden, stack == "decoder", True).items()}
+    return module("Transformer", {"d_model": width, "nhead": heads, "num_encoder_layers": 1, "num_decoder_layers": 1, "dim_feedforward": hidden},
+                  laws | norm_laws("encoder.norm", "decoder.norm"))
 
 
 def truncated(std, low, high):
@@ -114,7 +163,15 @@ MODULES = [
     recurrent("RNN", 32, 64),
     recurrent("LSTM", 32, 64),
     recurrent("GRU", 32, 64),
+    recurrent("LSTM", 24, 32, layers=2, bidirectional=True),
+    recurrent_cell("RNNCell", 32, 64),
+    recurrent_cell("LSTMCell", 32, 64),
+    recurrent_cell("GRUCell", 32, 64),
     attention(64, 4),
+    attention_of_widths(48, 4, 32, 80),
+    transformer_layer("TransformerEncoderLayer", 48, 4, 80),
+    transformer_layer("TransformerDecoderLayer", 48, 4, 80),
+    transformer(48, 4, 80),
     function("uniform_", WIDE, uniform(0.5), a=-0.5, b=0.5),
     function("normal_", WIDE, normal(0.02), mean=0.0, std=0.02),
     function("trunc_normal_", WIDE, truncated(1.0, -2.0, 2.0), mean=0.0, std=1.0, a=-2.0, b=2.0),

@@ -156,3 +156,82 @@ void module_golden(const char *file, const module_row *rows, size_t count)
     cr_assert_eq(cases, json_array_size(json_object_get(golden, "cases")), "a case has no module");
     json_decref(golden);
 }
+
+/* ---- Initial values ---- */
+
+static double number(const json_t *of, const char *name)
+{
+    double x = NAN;
+    cr_assert(json_to_f64(json_object_get(of, name), &x), "%s", name);
+    return x;
+}
+
+/* x[n] has the recorded law: all of them within the bounds, the extremes near them, and the deviation within five of its own. */
+static void expect_law(const char *what, const double *x, int64_t n, const json_t *recorded)
+{
+    const char *law = json_string_value(json_object_get(recorded, "law"));
+    double most = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        most = fmax(most, fabs(x[i]));
+        squares += x[i] * x[i];
+    }
+    if (strcmp(law, "constant") == 0) {
+        for (int64_t i = 0; i < n; i++)
+            cr_assert_eq(x[i], number(recorded, "value"), "%s", what);
+        return;
+    }
+    bool uniform = strcmp(law, "uniform") == 0;
+    double std = uniform ? number(recorded, "bound") / sqrt(3) : number(recorded, "std"), is = sqrt(squares / (double)n);
+    cr_assert(fabs(is / std - 1) < 5 / sqrt(2.0 * (double)n), "%s: a deviation of %g, torch has %g", what, is, std);
+    if (uniform) {
+        double bound = number(recorded, "bound");
+        cr_assert(most <= bound * (1 + 1e-15) && most > bound * 0.8, "%s: %.17g at most, torch's bound is %.17g", what, most,
+                  bound);
+    }
+}
+
+static void expect_parameters(lab *l, const char *what, const json_t *parameters)
+{
+    static double x[65536];
+    size_t met = 0;
+    for (uint32_t i = 0; i < engine_tensor_count(l->g); i++) {
+        const engine_tensor *t = engine_tensor_at(l->g, i);
+        if (t->kind != ENGINE_PARAMETER)
+            continue;
+        const json_t *recorded = json_object_get(parameters, t->name + strlen("m.")), *dims = json_object_get(recorded, "shape");
+        cr_assert_not_null(recorded, "%s: torch has no parameter '%s'", what, t->name);
+        cr_assert_eq((size_t)t->shape.rank, json_array_size(dims), "%s: %s", what, t->name);
+        for (int32_t d = 0; d < t->shape.rank; d++)
+            cr_assert_eq(t->shape.dim[d], json_integer_value(json_array_get(dims, (size_t)d)), "%s: %s", what, t->name);
+        cr_assert_leq(lth_shape_count(&t->shape), 65536);
+        cr_assert_eq(engine_tensor_get(l->g, i, x, &l->e), LTH_OK, "%s", l->e.text);
+        expect_law(t->name, x, lth_shape_count(&t->shape), recorded);
+        met++;
+    }
+    cr_assert_eq(met, json_object_size(parameters), "%s: %zu parameters, torch has %zu", what, met, json_object_size(parameters));
+}
+
+void module_begins_as_torch_s(const module_row *rows, size_t count)
+{
+    static module_trial t;
+    error e = { 0 };
+    json_t *golden, *m;
+    size_t i;
+    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/init.json", &golden, &e), LTH_OK, "%s", e.text);
+    for (size_t r = 0; r < count; r++) {
+        size_t met = 0;
+        json_array_foreach(json_object_get(golden, "modules"), i, m)
+        {
+            const char *kind = json_string_value(json_object_get(m, "module"));
+            if (!kind || strcmp(kind, rows[r].module) != 0)
+                continue;
+            t.options = json_object_get(m, "options");
+            lab_open(&t.lab, LTH_F64, rows[r].configure, &t);
+            expect_parameters(&t.lab, kind, json_object_get(m, "parameters"));
+            lab_close(&t.lab);
+            met++;
+        }
+        cr_assert_gt(met, 0, "%s is not recorded", rows[r].module);
+    }
+    json_decref(golden);
+}

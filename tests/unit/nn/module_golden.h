@@ -28,6 +28,10 @@ const char *module_word(const module_trial *t, const char *name, const char *oth
 /* A field of the batch; none where the case has none of that name. */
 lth_tensor module_input(module_trial *t, const char *name);
 
+/* The parameters of every module of init.json that a row names (`configure` alone is called) have torch's names, shapes and laws.
+ */
+void module_begins_as_torch_s(const module_row *rows, size_t count);
+
 /* Runs every case of tests/golden/NAME; all must agree, and all rows must be met. */
 void module_golden(const char *name, const module_row *rows, size_t count);
 

@@ -125,3 +125,34 @@ const lth_shape *lab_output_shape(lab *l, uint32_t slot)
     engine_output_data(l->g, l->ticket, slot, &s);
     return &s;
 }
+
+/* ---- Refusals ---- */
+
+static void expect_message(const char *text, const char *message, const char *place)
+{
+    cr_assert(strstr(text, place) && strstr(text, message), "'%s', not '%s' at %s", text, message, place);
+}
+
+static const char *base_name(const char *file) { return strrchr(file, '/') ? strrchr(file, '/') + 1 : file; }
+
+void lab_refuses_to_make(lth_status (*configure)(void *self, lth_setup *s), void *self, const char *message, const char *file)
+{
+    bench b;
+    error e = { 0 };
+    bench_open(&b, "reference");
+    engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F64 };
+    engine *g = engine_new(&options, &e);
+    cr_assert_not_null(g, "%s", e.text);
+    cr_assert_neq(engine_configure(g, NULL, 0, configure, self, &e), LTH_OK, "%s", message);
+    expect_message(e.text, message, base_name(file));
+    engine_free(g);
+    bench_close(&b);
+}
+
+void lab_refuses(lab *l, const char *message, const char *file, int line)
+{
+    char place[96];
+    snprintf(place, sizeof place, "%s:%d", base_name(file), line);
+    cr_assert_neq(lab_try_end(l), LTH_OK, "%s", message);
+    expect_message(l->e.text, message, place);
+}

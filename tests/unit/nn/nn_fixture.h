@@ -40,6 +40,18 @@ lth_status lab_try_end(lab *l);
 double lab_value(lab *l, uint32_t slot, int64_t i);
 const lth_shape *lab_output_shape(lab *l, uint32_t slot);
 
+/* What `configure` makes must be refused with the message, which names the file of its call. */
+void lab_refuses_to_make(lth_status (*configure)(void *self, lth_setup *s), void *self, const char *message, const char *file);
+
+/* A step in which `expression` stands must fail with the message, at this line. */
+#define LAB_REFUSES(lab, expression, message)                                                                          \
+    do {                                                                                                               \
+        (void)(expression);                                                                                            \
+        lab_refuses((lab), (message), __FILE__, __LINE__);                                                             \
+    } while (0)
+/* Ends the step that was begun. */
+void lab_refuses(lab *l, const char *message, const char *file, int line);
+
 /* Nested lists as one: how many numbers, and each. */
 int64_t json_flatten(const json_t *value, double *out, int64_t room);
 

@@ -209,56 +209,27 @@ static double greatest(lab *l, const char *name, lth_shape *shape)
     return 0;
 }
 
-static void expect_recorded(lab *l, const char *name, const json_t *recorded)
-{
-    lth_shape shape;
-    double most = greatest(l, name, &shape), bound;
-    const json_t *dims = json_object_get(recorded, "shape");
-    cr_assert_eq((size_t)shape.rank, json_array_size(dims), "%s", name);
-    for (int32_t i = 0; i < shape.rank; i++)
-        cr_assert_eq(shape.dim[i], json_integer_value(json_array_get(dims, (size_t)i)), "%s", name);
-    cr_assert(json_to_f64(json_object_get(recorded, "bound"), &bound));
-    cr_assert(most <= bound * (1 + 1e-15) && most > bound * 0.8, "%s: %.17g at most, torch's bound is %.17g", name, most, bound);
-}
-
 /* init.json says a number where every axis has it. */
-static lth_status make_recorded(void *self, lth_setup *s)
+static lth_status make_recorded(module_trial *t, lth_setup *s, int32_t axes, int32_t transposed)
 {
-    module_trial *t = self;
-    const char *kind = module_word(t, "module", "");
-    int32_t axes = kind[strlen(kind) - 2] - '0', transposed = strstr(kind, "Transpose") != NULL;
     *(lth_conv_layer *)(void *)t->layer.bytes = LTH_CONV_LAYER_(
         s, "m", axes, transposed, (int64_t)module_option(t, "in_channels", 0), (int64_t)module_option(t, "out_channels", 0),
         (int64_t)module_option(t, "kernel_size", 0), .groups = (int64_t)module_option(t, "groups", 0));
     return lth_setup_status(s);
 }
 
+static lth_status make_recorded_1d(void *self, lth_setup *s) { return make_recorded(self, s, 1, false); }
+static lth_status make_recorded_2d(void *self, lth_setup *s) { return make_recorded(self, s, 2, false); }
+static lth_status make_recorded_transpose(void *self, lth_setup *s) { return make_recorded(self, s, 2, true); }
+
 Test(nn_conv, parameters_begin_as_torch_s_do)
 {
-    static module_trial t;
-    error e = { 0 };
-    json_t *golden, *m;
-    size_t i, met = 0;
-    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/init.json", &golden, &e), LTH_OK, "%s", e.text);
-    json_array_foreach(json_object_get(golden, "modules"), i, m)
-    {
-        const char *kind = json_string_value(json_object_get(m, "module"));
-        if (!kind || strncmp(kind, "Conv", 4) != 0)
-            continue;
-        json_t *options = json_object_get(m, "options"), *parameters = json_object_get(m, "parameters");
-        json_object_set(options, "module", json_object_get(m, "module"));
-        t.options = options;
-        lab_open(&t.lab, LTH_F64, make_recorded, &t);
-        expect_recorded(&t.lab, "m.weight", json_object_get(parameters, "weight"));
-        expect_recorded(&t.lab, "m.bias", json_object_get(parameters, "bias"));
-        const lth_parameter_info *info;
-        cr_assert_eq(engine_parameters(t.lab.g, &info), 2);
-        cr_assert_str_eq(info[0].type, kind);
-        lab_close(&t.lab);
-        met++;
-    }
-    cr_assert_geq(met, 4);
-    json_decref(golden);
+    static const module_row rows[] = {
+        { "Conv1d", make_recorded_1d, NULL },
+        { "Conv2d", make_recorded_2d, NULL },
+        { "ConvTranspose2d", make_recorded_transpose, NULL },
+    };
+    module_begins_as_torch_s(rows, sizeof rows / sizeof *rows);
 }
 
 /* ---- What torch does not say ---- */
@@ -287,17 +258,8 @@ Test(nn_conv, layers_that_cannot_be_are_refused_where_they_are_made)
 {
     static const char *const messages[] = { "an option's list names more axes than it has", "multiples of the number of groups",
                                             "the kernel must be 1 at least in each axis", ".padding_mode is zeros alone" };
-    for (int i = 0; i < 4; i++) {
-        bench b;
-        error e = { 0 };
-        bench_open(&b, "reference");
-        engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F64 };
-        engine *g = engine_new(&options, &e);
-        cr_assert_neq(engine_configure(g, NULL, 0, make_wrong, &i, &e), LTH_OK, "%s", messages[i]);
-        cr_assert(strstr(e.text, messages[i]) && strstr(e.text, "test_conv.c:"), "'%s'", e.text);
-        engine_free(g);
-        bench_close(&b);
-    }
+    for (int i = 0; i < 4; i++)
+        lab_refuses_to_make(make_wrong, &i, messages[i], __FILE__);
 }
 
 static lth_status make_small(void *self, lth_setup *s)
@@ -308,16 +270,11 @@ static lth_status make_small(void *self, lth_setup *s)
     return lth_setup_status(s);
 }
 
-/* The step in which x is used as `expression` says must fail with the message, at this line. */
-#define REFUSES(expression, message)                                                                          \
-    do {                                                                                                      \
-        char place[64];                                                                                       \
-        snprintf(place, sizeof place, "test_conv.c:%d", __LINE__);                                            \
-        lab_begin(&l, true);                                                                                  \
-        lth_tensor x = lab_input(&l, "x");                                                                    \
-        (void)(expression);                                                                                   \
-        cr_assert_neq(lab_try_end(&l), LTH_OK, "%s", message);                                                \
-        cr_assert(strstr(l.e.text, place) && strstr(l.e.text, message), "'%s', not '%s'", l.e.text, message); \
+#define REFUSES(expression, message)           \
+    do {                                       \
+        lab_begin(&l, true);                   \
+        lth_tensor x = lab_input(&l, "x");     \
+        LAB_REFUSES(&l, expression, message);  \
     } while (0)
 
 Test(nn_conv, what_does_not_fit_is_refused_at_the_author_s_line)

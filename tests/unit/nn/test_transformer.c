@@ -8,15 +8,17 @@
 
 /* ---- Against torch ---- */
 
-enum { C = 4, HEADS = 2, HIDDEN = 3 }; /* of the recording */
+enum { C = 4, HEADS = 2, HIDDEN = 3 }; /* of transformer.json; init.json says its own */
+
+static int64_t channels(const module_trial *t) { return (int64_t)module_option(t, "d_model", C); }
 
 LTH_STATIC_ASSERT(sizeof(lth_transformer) <= sizeof((module_trial *)0)->layer, "the greatest layer of the rows fits");
 
 static lth_transformer_args args_of(const module_trial *t)
 {
     return (lth_transformer_args) {
-        .heads = HEADS,
-        .hidden = HIDDEN,
+        .heads = (int64_t)module_option(t, "nhead", HEADS),
+        .hidden = (int64_t)module_option(t, "dim_feedforward", HIDDEN),
         .eps = module_option(t, "layer_norm_eps", 0),
         .activation = strcmp(module_word(t, "activation", "relu"), "gelu") == 0 ? LTH_OP_GELU : 0,
         .norm_first = (int32_t)module_option(t, "norm_first", 0),
@@ -28,7 +30,7 @@ static lth_transformer_args args_of(const module_trial *t)
 static lth_status make_layer(module_trial *t, lth_setup *s, bool decodes)
 {
     const lth_transformer_args a = args_of(t);
-    *(lth_transformer_layer *)(void *)t->layer.bytes = lth_transformer_layer_new_(s, "m", C, decodes, &a, LTH_HERE);
+    *(lth_transformer_layer *)(void *)t->layer.bytes = lth_transformer_layer_new_(s, "m", channels(t), decodes, &a, LTH_HERE);
     return lth_setup_status(s);
 }
 
@@ -36,7 +38,7 @@ static lth_status make_stack(module_trial *t, lth_setup *s, bool decodes)
 {
     const lth_transformer_args a = args_of(t);
     *(lth_transformer_stack *)(void *)t->layer.bytes =
-        lth_transformer_stack_new_(s, "m", (int64_t)module_option(t, "layers", 0), C, decodes, &a, LTH_HERE);
+        lth_transformer_stack_new_(s, "m", (int64_t)module_option(t, "layers", 0), channels(t), decodes, &a, LTH_HERE);
     return lth_setup_status(s);
 }
 
@@ -49,7 +51,7 @@ static lth_status make_transformer(void *self, lth_setup *s)
 {
     module_trial *t = self;
     const lth_transformer_args a = args_of(t);
-    *(lth_transformer *)(void *)t->layer.bytes = lth_transformer_new_(s, "m", 1, 1, C, &a, LTH_HERE);
+    *(lth_transformer *)(void *)t->layer.bytes = lth_transformer_new_(s, "m", 1, 1, channels(t), &a, LTH_HERE);
     return lth_setup_status(s);
 }
 
@@ -149,6 +151,16 @@ Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
     module_golden("transformer.json", rows, sizeof rows / sizeof *rows);
 }
 
+Test(nn_transformer, parameters_begin_as_torch_s_do)
+{
+    static const module_row rows[] = {
+        { "TransformerEncoderLayer", make_encoder_layer, NULL },
+        { "TransformerDecoderLayer", make_decoder_layer, NULL },
+        { "Transformer", make_transformer, NULL },
+    };
+    module_begins_as_torch_s(rows, sizeof rows / sizeof *rows);
+}
+
 /* ---- What torch does not say ---- */
 
 typedef struct gpt_trial {
@@ -188,5 +200,95 @@ Test(nn_transformer, what_is_read_on_with_a_cache_is_what_is_read_at_once)
     for (int64_t i = 0; i < 4 * C; i++)
         cr_assert_float_eq(lab_value(&l, 1, i), lab_value(&l, 0, i), 1e-12, "element %d: %g, not %g", (int)i, lab_value(&l, 1, i),
                            lab_value(&l, 0, i));
+    lab_close(&l);
+}
+
+static lth_status make_wrong(void *self, lth_setup *s)
+{
+    switch (*(int *)self) {
+    case 0:
+        lth_transformer_encoder_layer_new(s, "m", 6, 4);
+        break;
+    case 1:
+        lth_transformer_decoder_layer_new(s, "m", 4, 2, .dropout = 1);
+        break;
+    case 2:
+        lth_transformer_encoder_layer_new(s, "m", 4, 2, .activation = LTH_OP_EXP);
+        break;
+    case 3:
+        lth_transformer_encoder_new(s, "m", 65, 4, 2);
+        break;
+    case 4:
+        lth_transformer_new(s, "m", 1, 0, 4, 2);
+        break;
+    case 5:
+        lth_gpt_block_new(s, "m", 6, 4);
+        break;
+    default:
+        lth_gpt_block_new(s, "m", 4, 2, .activation = LTH_OP_RELU);
+        break;
+    }
+    return lth_setup_status(s);
+}
+
+typedef struct layers {
+    lth_transformer_layer encoder, decoder;
+    lth_transformer_stack stack;
+    lth_embedding places;
+    lth_gpt_block block;
+} layers;
+
+static lth_status make_layers(void *self, lth_setup *s)
+{
+    layers *m = self;
+    m->encoder = lth_transformer_encoder_layer_new(s, "encoder", 2, 1, .hidden = 2);
+    m->decoder = lth_transformer_decoder_layer_new(s, "decoder", 2, 1, .hidden = 2);
+    m->stack = lth_transformer_encoder_new(s, "stack", 1, 2, 1, .hidden = 2);
+    m->places = lth_embedding_new(s, "places", 2, 2);
+    return lth_setup_status(s);
+}
+
+#define REFUSES(expression, message)                               \
+    do {                                                           \
+        lab_begin(&l, true);                                       \
+        lth_tensor x = lab_input(&l, "x"), n = lab_input(&l, "n"); \
+        (void)x, (void)n;                                          \
+        LAB_REFUSES(&l, expression, message);                      \
+    } while (0)
+
+Test(nn_transformer, what_does_not_fit_is_refused_at_the_author_s_line)
+{
+    static const char *const wrong[] = {
+        "a transformer's channels must be a multiple of its number of heads",
+        "its dropout in [0, 1)",
+        "a transformer's activation is LTH_OP_RELU, LTH_OP_GELU, LTH_OP_GELU_TANH or LTH_OP_SILU",
+        "a stack of a transformer has 1 to 64 layers",
+        "a stack of a transformer has 1 to 64 layers",
+        "causal attention: the channels must be a multiple of the number of heads",
+        "LTH_OP_GELU or LTH_OP_GELU_TANH",
+    };
+    for (int i = 0; i < 7; i++)
+        lab_refuses_to_make(make_wrong, &i, wrong[i], __FILE__);
+    lab l;
+    static layers m, none;
+    lab_open(&l, LTH_F64, make_layers, &m);
+    lab_field_text(&l, "x", "[[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]]");
+    lab_field_text(&l, "n", "[[1, 2, 3]]");
+    REFUSES(lth_transformer_encoder_layer_apply(&none.encoder, x), "call lth_transformer_encoder_layer_new in configure");
+    REFUSES(lth_transformer_encoder_layer_apply(&m.decoder, x), "call lth_transformer_encoder_layer_new in configure");
+    REFUSES(lth_transformer_decoder_layer_apply(&m.encoder, x, x), "call lth_transformer_decoder_layer_new in configure");
+    REFUSES(lth_transformer_decoder_apply(&m.stack, x, x), "call lth_transformer_decoder_layer_new in configure");
+    REFUSES(lth_transformer_encoder_apply(&none.stack, x), "call lth_transformer_encoder_new in configure");
+    REFUSES(lth_transformer_encoder_apply(&m.stack, lth_slice(x, 2, 0, 1)), "query: expected (B, T, 2), got (1, 3, 1)");
+    REFUSES(lth_transformer_decoder_layer_apply(&m.decoder, x, lth_none()), "wants the memory that it looks at");
+    REFUSES(lth_gpt_block_apply(&none.block, x), "call lth_gpt_block_new in configure");
+    REFUSES(lth_rotary_tables(n),
+            "rotary tables: expected (..., T, C), floating, an even number of channels and a theta above 0; "
+            "got i64 (1, 3), 3 channels");
+    REFUSES(lth_rotary_tables(x, .channels = 3), "got f64 (1, 3, 2), 3 channels");
+    REFUSES(lth_sinusoidal_positions(x, .theta = -1), "sinusoidal positions: expected (..., T, C)");
+    REFUSES(lth_learned_positions(&none.places, x), "call lth_embedding_new in configure");
+    REFUSES(lth_learned_positions(&m.places, x), "learned positions: 2 places for the steps of (..., T, C), got (1, 3, 2)");
+    REFUSES(lth_learned_positions(&m.places, x, .theta = 10), "learned positions take .first alone");
     lab_close(&l);
 }
