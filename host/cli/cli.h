@@ -55,6 +55,6 @@ typedef struct cli_host_section {
     const lth_options *options;
 } cli_host_section;
 /* NULL: the host has no key in a section of that name. */
-const cli_host_section *cli_host_section_of(const char *name);
+const cli_host_section *cli_host_section_of(const char *name, size_t index);
 
 #endif

@@ -50,8 +50,8 @@ static int list(const registry *r)
         const manifest *m = &sorted[i]->plugin->manifest;
         char api[16];
         snprintf(api, sizeof api, "%u.%u", m->api_major, m->api_min_minor);
-        printf("%-12s %-20s %-10s %-5s %-9s %s\n", sorted[i]->kind->name, sorted[i]->id, m->version, api,
-               status_of(sorted[i]), sorted[i]->plugin->dir);
+        printf("%-12s %-20s %-10s %-5s %-9s %s\n", sorted[i]->kind->name, sorted[i]->id, m->version, api, status_of(sorted[i]),
+               sorted[i]->plugin->dir);
     }
     free(sorted);
     print_unusable(r);
@@ -122,9 +122,9 @@ static int show(const registry *r, const char *name, bool json)
 {
     str out = { 0 };
     json_t *found = json_array();
-    const cli_host_section *own = cli_host_section_of(name);
-    if (own) {
-        str_printf(&out, "; the host's own keys of [%s]\n", own->title);
+    const cli_host_section *own;
+    for (size_t i = 0; (own = cli_host_section_of(name, i)); i++) {
+        str_printf(&out, "%s; the host's own keys of [%s]\n", i ? "\n" : "", own->title);
         option_show(&out, own->title, NULL, own->options);
         json_array_append_new(found, plugins_json_section(own));
     }
@@ -175,7 +175,9 @@ static int why(const registry *r, const char *name, bool json)
             const char *result = shadowed ? "shadowed by an earlier one" : p->problem ? p->problem : "used";
             if (!json)
                 printf("   %s %s\n      %s\n", p->dir, p->manifest.version ? p->manifest.version : "", result);
-            json_array_append_new(candidates, plugins_json_candidate(p, shadowed ? "shadowed" : p->problem ? "unusable" : "used"));
+            json_array_append_new(candidates, plugins_json_candidate(p, shadowed     ? "shadowed"
+                                                                        : p->problem ? "unusable"
+                                                                                     : "used"));
             found += !shadowed && !p->problem;
         }
         json_array_append_new(answer, plugins_json_place(place, candidates));

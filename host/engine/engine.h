@@ -49,6 +49,9 @@ uint32_t engine_parameters(engine *g, const lth_parameter_info **out);
 int32_t engine_add_optimizer(engine *g, const lth_optimizer *optimizer, const char *name, error *e);
 lth_status engine_add_group(engine *g, int32_t optimizer, void *self, const uint32_t *parameters, uint32_t count, error *e);
 
+/* The parameter is not trained: it stays in checkpoints, and no optimizer may have it. Before optimizers are added. */
+void engine_freeze(engine *g, uint32_t parameter);
+
 /* Makes the arenas and fills them with initial values. accumulate: gradient accumulators are wanted. */
 lth_status engine_allocate(engine *g, bool accumulate, error *e);
 

@@ -145,6 +145,12 @@ double state_hyper_value(const state_group *group, const state_hyper *hyper)
     return hyper->in_list ? ((const lth_float_list *)at)->at[hyper->index] : *(const double *)at;
 }
 
+void engine_freeze(engine *g, uint32_t parameter)
+{
+    g->state.parameters.at[parameter - 1].flags |= LTH_PARAMETER_FROZEN;
+    g->state.infos[parameter - 1].flags |= LTH_PARAMETER_FROZEN;
+}
+
 /* Takes a parameter into the group. */
 static bool claim(state *s, uint32_t id, int32_t optimizer, int32_t group, error *e)
 {

@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer/optimizers.c: from [optimizer], its groups and [scheduler], or from a model's configure_optimizers, to instances:
- * one a group of parameters. */
-#include "trainer/session.h"
+ * trainer/optimizers.c: instances of optimizers, one a group of parameters, and what a model's configure_optimizers may do. */
+#include "trainer/optimizers.h"
 
 #include "config/resolved.h"
 #include "util/memory.h"
 
-#include <fnmatch.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static session *of(lth_optimizers *o) { return ((optimizer_set *)o)->session; }
 
-LTH_PRINTF(4, 5)
-static lth_status fail(optimizer_set *set, const char *file, uint32_t line, const char *format, ...)
+lth_status optimizers_fail(optimizer_set *set, const char *file, uint32_t line, const char *format, ...)
 {
+    if (set->error.status != LTH_OK)
+        return LTH_INVALID;
     va_list arguments;
     va_start(arguments, format);
-    lth_status status = error_set_v(&set->error, LTH_INVALID, format, arguments);
+    error_set_v(&set->error, LTH_INVALID, format, arguments);
     va_end(arguments);
     if (file && line > 0)
         error_prefix(&set->error, "%s:%u: ", file, (unsigned)line);
     else if (file)
         error_prefix(&set->error, "%s: ", file);
-    return status;
+    return LTH_INVALID;
 }
 
 /* ---- Instances ---- */
@@ -65,20 +64,47 @@ static double *hyper(component *c, const char *name)
     return NULL;
 }
 
-/* A group's instance. group: its own section; NULL: the optimizer's options as they are. */
-static lth_status new_group(session *s, optimizer *o, config_section *group, optimizer_group **out, error *e)
+lth_status optimizers_group_options(session *s, const optimizer *o, config_section *section, group_options *out)
+{
+    const schema_part parts[2] = { { &group_option_table, out },
+                                   { &registry_find(s->registry, "optimizer", o->id)->options, NULL } };
+    const schema_part own = { &group_option_table, out };
+    diagnostics ignored = { 0 }; /* told where a group's instance is made, or by the run file's check */
+    schema_fill(s->config, section, section->title, parts, 2, &s->memory, &ignored);
+    diagnostics_free(&ignored);
+    for (size_t i = 0; out->frozen && i < section->count; i++) {
+        const config_entry *entry = &section->entries[i];
+        lth_option option;
+        void *field;
+        if (strcmp(entry->key, "use") == 0 || strcmp(entry->key, "enabled") == 0)
+            continue;
+        if (!schema_find(&own, 1, entry->key, &option, &field) || (strcmp(option.name, "lr_scale") == 0 && out->lr_scale != 1))
+            return optimizers_fail(&s->optimizers, entry->file, (uint32_t)entry->line,
+                                   "[%s] %s: a frozen group is not trained, so that this would do nothing; remove it",
+                                   section->title, entry->key);
+    }
+    return LTH_OK;
+}
+
+lth_status optimizers_new_group(session *s, optimizer *o, config_section *group, optimizer_group **out, error *e)
 {
     const registry_component *known = registry_find(s->registry, "optimizer", o->id);
-    group_options of_group = { { NULL, 0 } };
-    const schema_part host = { &group_option_table, &of_group };
+    group_options of_group = { .lr_scale = 1 };
+    optimizer_options of_optimizer = { { NULL, 0 } };
+    const schema_part host = { group ? &group_option_table : &optimizer_option_table, group ? (void *)&of_group : &of_optimizer };
     config_section *section = group ? merged(s, o->section, group) : o->section;
     optimizer_group g = { 0 };
-    if (component_new(&s->scope, known, group ? group->title : o->title, section, group ? &host : NULL, &g.who, e) != LTH_OK ||
-        component_init(g.who, e) != LTH_OK) {
+    if (component_new(&s->scope, known, group ? group->title : o->title, section, &host, &g.who, e) != LTH_OK)
+        return e->status;
+    g.lr = hyper(g.who, "lr");
+    if (of_group.lr_scale != 1 && g.lr)
+        *g.lr *= of_group.lr_scale;
+    if (of_group.lr_scale != 1 && !g.lr)
+        error_set(e, LTH_INVALID, "[%s] lr_scale: the optimizer '%s' has no learning rate", group->title, o->id);
+    if (e->status != LTH_OK || component_init(g.who, e) != LTH_OK) {
         component_free(g.who);
         return e->status;
     }
-    g.lr = hyper(g.who, "lr");
     g.base_lr = g.lr ? *g.lr : 0;
     g.momentum = hyper(g.who, "momentum");
     g.momentum = g.momentum ? g.momentum : hyper(g.who, "betas");
@@ -89,11 +115,15 @@ static lth_status new_group(session *s, optimizer *o, config_section *group, opt
     return LTH_OK;
 }
 
-static void take(session *s, optimizer_group *g, uint32_t index)
+void optimizers_take(session *s, optimizer_group *g, uint32_t index)
 {
+    s->optimizers.taken[index] = true;
+    if (!g) {
+        engine_freeze(s->engine, index + 1);
+        return;
+    }
     g->parameters = memory_resize(g->parameters, (g->count + 1) * sizeof *g->parameters);
     g->parameters[g->count++] = index + 1;
-    s->optimizers.taken[index] = true;
 }
 
 /* "adamw", then "adamw-1", ... */
@@ -107,31 +137,63 @@ static const char *unique_name(session *s, const char *id)
 
 /* ---- lth_optimizers ---- */
 
-static int32_t api_add(lth_optimizers *abi, const char *title, const char *file, uint32_t line)
+int32_t optimizers_add(session *s, const char *title, const char *file, uint32_t line)
 {
-    optimizer_set *set = (optimizer_set *)abi;
-    session *s = of(abi);
+    optimizer_set *set = &s->optimizers;
     config_section *section = config_find(s->config, title);
-    if (!section || !section->enabled)
-        return fail(set, file, line, "the run file has no section [%s]; the model '%s' wants it: write `use = NAME` there", title,
-                    s->model->known->id),
-               -1;
-    const char *id = config_component(s->config, section);
+    const char *id = section ? config_component(s->config, section) : "";
     const registry_component *known = registry_find(s->registry, "optimizer", id);
     if (!known)
-        return fail(set, file, line, "[%s] there is no optimizer '%s'", title, id), -1;
+        return optimizers_fail(set, file, line, "[%s] there is no optimizer '%s'", title, id), -1;
     set->at = memory_grow(set->at, &set->capacity, set->count + 1, sizeof *set->at);
     optimizer *o = &set->at[set->count];
     *o = (optimizer) { .id = known->id, .name = unique_name(s, known->id), .section = section, .title = section->title };
+    const schema_part parts[2] = { { &optimizer_option_table, &o->options }, { &known->options, NULL } };
+    diagnostics ignored = { 0 }; /* as for a group */
+    schema_fill(s->config, section, title, parts, 2, &s->memory, &ignored);
+    diagnostics_free(&ignored);
     return (int32_t)set->count++;
+}
+
+static int32_t api_add(lth_optimizers *abi, const char *title, const char *file, uint32_t line)
+{
+    session *s = of(abi);
+    const config_section *section = config_find(s->config, title);
+    if (!section || !section->enabled)
+        return optimizers_fail(&s->optimizers, file, line,
+                               "the run file has no section [%s]; the model '%s' wants it: write `use = NAME` there", title,
+                               s->model->known->id),
+               -1;
+    int32_t index = optimizers_add(s, title, file, line);
+    if (index >= 0 && s->optimizers.at[index].options.parameters.count > 0)
+        return optimizers_fail(&s->optimizers, section->file, (uint32_t)section->line,
+                               "[%s] parameters: the model '%s' says itself which it has; remove it", title, s->model->known->id),
+               -1;
+    return index;
 }
 
 static bool index_is_right(optimizer_set *set, int32_t index, const char *file, uint32_t line)
 {
     if (index >= 0 && (uint32_t)index < set->count)
         return true;
-    fail(set, file, line, "there is no optimizer %d: %u were added", (int)index, (unsigned)set->count);
+    optimizers_fail(set, file, line, "there is no optimizer %d: %u were added", (int)index, (unsigned)set->count);
     return false;
+}
+
+/* The group's section, and its host's keys: a model that makes groups chooses their parameters, too. */
+static lth_status section_of_group(session *s, int32_t index, const char *title, config_section **section, group_options *options,
+                                   const char *file, uint32_t line)
+{
+    optimizer_set *set = &s->optimizers;
+    *section = title ? config_find(s->config, title) : NULL;
+    if (title && (!*section || !(*section)->enabled))
+        return optimizers_fail(set, file, line, "the run file has no section [%s], of options of a group of parameters", title);
+    if (*section && optimizers_group_options(s, &set->at[index], *section, options) != LTH_OK)
+        return LTH_INVALID;
+    if (options->parameters.count > 0)
+        return optimizers_fail(set, (*section)->file, (uint32_t)(*section)->line,
+                               "[%s] parameters: the model '%s' says itself which it has; remove it", title, s->model->known->id);
+    return LTH_OK;
 }
 
 static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char *prefix, const char *group_title,
@@ -140,143 +202,84 @@ static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char 
     optimizer_set *set = (optimizer_set *)abi;
     session *s = of(abi);
     const lth_parameter_info *info;
-    if (!index_is_right(set, index, file, line))
-        return LTH_INVALID;
-    config_section *section = group_title ? config_find(s->config, group_title) : NULL;
-    if (group_title && !section)
-        return fail(set, file, line, "the run file has no section [%s], of options of a group of parameters", group_title);
+    config_section *section;
+    group_options options = { .frozen = false };
     optimizer_group *g = NULL;
     error e = { 0 };
-    if (new_group(s, &set->at[index], section, &g, &e) != LTH_OK || !g)
-        return fail(set, file, line, "%s", e.text);
-    uint32_t count = engine_parameters(s->engine, &info);
+    if (!index_is_right(set, index, file, line) ||
+        section_of_group(s, index, group_title, &section, &options, file, line) != LTH_OK)
+        return LTH_INVALID;
+    if (!options.frozen && optimizers_new_group(s, &set->at[index], section, &g, &e) != LTH_OK)
+        return optimizers_fail(set, file, line, "%s", e.text);
+    uint32_t count = engine_parameters(s->engine, &info), took = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (info[i].is_buffer || info[i].flags & LTH_PARAMETER_FROZEN || !str_starts(info[i].name, prefix))
+        if (info[i].is_buffer || !str_starts(info[i].name, prefix))
             continue;
         if (set->taken[i] && prefix[0])
-            return fail(set, file, line, "parameter '%s' is in two groups", info[i].name);
-        if (!set->taken[i])
-            take(s, g, i);
+            return optimizers_fail(set, file, line, "parameter '%s' is in two groups", info[i].name);
+        if (set->taken[i] || info[i].flags & LTH_PARAMETER_FROZEN)
+            continue;
+        optimizers_take(s, g, i);
+        took++;
     }
-    return g->count > 0 ? LTH_OK : fail(set, file, line, "no parameter that is left has a name that begins with '%s'", prefix);
+    if (took > 0)
+        return LTH_OK;
+    str text = { 0 };
+    optimizers_suggest(s, prefix, &text);
+    optimizers_fail(set, file, line, "no parameter that is left has a name that begins with '%s'%s", prefix, str_text(&text));
+    str_free(&text);
+    return LTH_INVALID;
 }
 
-static lth_status api_scheduler(lth_optimizers *abi, int32_t index, const char *title, const char *file, uint32_t line)
+lth_status optimizers_add_schedule(session *s, uint32_t index, const char *title, const char *file, uint32_t line)
 {
-    optimizer_set *set = (optimizer_set *)abi;
-    session *s = of(abi);
+    optimizer_set *set = &s->optimizers;
     config_section *section = config_find(s->config, title);
-    if (!index_is_right(set, index, file, line))
-        return LTH_INVALID;
-    if (!section || !section->enabled)
-        return fail(set, file, line, "the run file has no section [%s], of a scheduler", title);
-    const registry_component *known = registry_find(s->registry, "scheduler", config_component(s->config, section));
-    schedule x = { .optimizer = (uint32_t)index };
+    const char *id = config_component(s->config, section);
+    const registry_component *known = registry_find(s->registry, "scheduler", id);
+    schedule x = { .optimizer = index };
     const schema_part host = { &scheduler_option_table, &x.options };
     error e = { 0 };
     if (!known)
-        return fail(set, file, line, "[%s] there is no scheduler '%s'", title, config_component(s->config, section));
+        return optimizers_fail(set, file, line, "[%s] there is no scheduler '%s'", title, id);
     if (component_new(&s->scope, known, section->title, section, &host, &x.who, &e) != LTH_OK ||
         component_init(x.who, &e) != LTH_OK) {
         component_free(x.who);
-        return fail(set, file, line, "%s", e.text);
+        return optimizers_fail(set, file, line, "%s", e.text);
     }
     x.table = (const lth_scheduler *)x.who->table;
     set->schedules = memory_grow(set->schedules, &set->schedule_capacity, set->schedule_count + 1, sizeof *set->schedules);
     set->schedules[set->schedule_count++] = x;
     if (x.table->needs_metric && !x.options.monitor[0])
-        return fail(set, file, line, "[%s] needs `monitor = METRIC`: '%s' looks at one", section->title, known->id);
+        return optimizers_fail(set, file, line, "[%s] needs `monitor = METRIC`: '%s' looks at one", section->title, known->id);
     return LTH_OK;
+}
+
+static lth_status api_scheduler(lth_optimizers *abi, int32_t index, const char *title, const char *file, uint32_t line)
+{
+    session *s = of(abi);
+    const config_section *section = config_find(s->config, title);
+    if (!index_is_right(&s->optimizers, index, file, line))
+        return LTH_INVALID;
+    if (!section || !section->enabled)
+        return optimizers_fail(&s->optimizers, file, line, "the run file has no section [%s], of a scheduler", title);
+    return optimizers_add_schedule(s, (uint32_t)index, title, file, line);
 }
 
 static const lth_optimizers_api optimizers_api = { sizeof(lth_optimizers_api), 0, api_add, api_parameters, api_scheduler };
 
-/* ---- Where the model leaves it to the run file ---- */
-
-/* A pattern has a wildcard; anything else is the beginning of a name. */
-static bool matches(const char *pattern, const char *name)
-{
-    return strpbrk(pattern, "*?[") ? fnmatch(pattern, name, 0) == 0 : str_starts(name, pattern);
-}
-
-static lth_status fill_group(session *s, optimizer *o, config_section *section)
-{
-    optimizer_set *set = &s->optimizers;
-    const lth_parameter_info *info;
-    group_options options = { { NULL, 0 } };
-    const schema_part part[2] = { { &group_option_table, &options },
-                                  { &registry_find(s->registry, "optimizer", o->id)->options, NULL } };
-    diagnostics ignored = { 0 };
-    schema_fill(s->config, section, section->title, part, 2, &s->memory, &ignored);
-    diagnostics_free(&ignored);
-    optimizer_group *g = NULL;
-    error e = { 0 };
-    if (new_group(s, o, section, &g, &e) != LTH_OK || !g)
-        return fail(set, NULL, 0, "%s", e.text);
-    uint32_t count = engine_parameters(s->engine, &info);
-    for (int64_t p = 0; p < options.parameters.count; p++)
-        for (uint32_t i = 0; i < count; i++) {
-            if (info[i].is_buffer || info[i].flags & LTH_PARAMETER_FROZEN || !matches(options.parameters.at[p], info[i].name))
-                continue;
-            if (set->taken[i])
-                return fail(set, section->file, (uint32_t)section->line, "[%s] parameter '%s' is in another group already",
-                            section->title, info[i].name);
-            take(s, g, i);
-        }
-    return g->count > 0 ? LTH_OK
-                        : fail(set, section->file, (uint32_t)section->line, "[%s] `parameters` matches no parameter of the model",
-                               section->title);
-}
-
-/* One optimizer for all: first the rest of the parameters, then the groups, as PyTorch's users order them. */
-static lth_status from_run_file(session *s)
-{
-    optimizer_set *set = &s->optimizers;
-    if (!config_find(s->config, "optimizer")) {
-        str names = { 0 };
-        const registry_component *c = NULL;
-        while ((c = registry_next(s->registry, "optimizer", c)))
-            str_printf(&names, "%s%s", names.length ? ", " : "", c->id);
-        fail(set, NULL, 0, "%s: training needs a section [optimizer] with use = NAME; there are: %s", s->config->file,
-             str_text(&names));
-        str_free(&names);
-        return LTH_INVALID;
-    }
-    if (api_add(&set->abi, "optimizer", NULL, 0) < 0)
-        return LTH_INVALID;
-    optimizer *o = &set->at[0];
-    optimizer_group *rest = NULL;
-    error e = { 0 };
-    if (new_group(s, o, NULL, &rest, &e) != LTH_OK)
-        return fail(set, NULL, 0, "%s", e.text);
-    config_section *section = NULL;
-    while ((section = config_next(s->config, "optimizer", section)))
-        if (section->enabled && str_starts(section->name, "group.") && fill_group(s, o, section) != LTH_OK)
-            return LTH_INVALID;
-    const lth_parameter_info *info;
-    uint32_t count = engine_parameters(s->engine, &info);
-    for (uint32_t i = 0; i < count; i++)
-        if (!info[i].is_buffer && !(info[i].flags & LTH_PARAMETER_FROZEN) && !set->taken[i])
-            take(s, &o->groups[0], i);
-    if (o->groups[0].count == 0) { /* the named groups have them all */
-        component_free(o->groups[0].who);
-        memmove(o->groups, o->groups + 1, --o->group_count * sizeof *o->groups);
-    }
-    if (o->group_count == 0)
-        return fail(set, NULL, 0, "the model '%s' has no parameter to train", s->model->known->id);
-    config_section *scheduler = config_find(s->config, "scheduler");
-    return scheduler && scheduler->enabled ? api_scheduler(&set->abi, 0, "scheduler", NULL, 0) : LTH_OK;
-}
-
 /* ---- Sections that nobody took ---- */
 
-static bool is_taken(const optimizer_set *set, const config_section *section)
+static bool is_taken(session *s, const config_section *section)
 {
+    const optimizer_set *set = &s->optimizers;
+    bool by_model = s->model_table->configure_optimizers != NULL;
+    const char *owner = by_model ? NULL : optimizers_group_owner(s, section); /* the run file's groups are all looked at */
     for (uint32_t i = 0; i < set->schedule_count; i++)
         if (strcmp(set->schedules[i].who->title, section->title) == 0)
             return true;
     for (uint32_t i = 0; i < set->count; i++) {
-        if (set->at[i].section == section)
+        if (set->at[i].section == section || (owner && strcmp(set->at[i].title, owner) == 0))
             return true;
         for (uint32_t g = 0; g < set->at[i].group_count; g++)
             if (strcmp(set->at[i].groups[g].who->title, section->title) == 0)
@@ -292,14 +295,16 @@ static lth_status refuse_unused(session *s)
     for (size_t k = 0; k < sizeof kinds_here / sizeof *kinds_here; k++) {
         config_section *section = NULL;
         while ((section = config_next(s->config, kinds_here[k], section)))
-            if (section->enabled && !is_taken(&s->optimizers, section))
-                return fail(&s->optimizers, section->file, (uint32_t)section->line,
-                            s->model_table->configure_optimizers
-                                ? "[%s] is used by nobody: the model '%s' chooses its optimizers and schedulers itself, and does "
-                                  "not ask for it; remove it, or write enabled = false"
-                                : "[%s] is used by nobody: the model '%s' is trained by [optimizer], [optimizer.group.NAME] and "
-                                  "[scheduler]; remove it, or write enabled = false",
-                            section->title, s->model->known->id);
+            if (section->enabled && !is_taken(s, section))
+                return optimizers_fail(
+                    &s->optimizers, section->file, (uint32_t)section->line,
+                    s->model_table->configure_optimizers
+                        ? "[%s] is used by nobody: the model '%s' chooses its optimizers and schedulers itself, and does "
+                          "not ask for it; remove it, or write enabled = false"
+                        : "[%s] is used by nobody: [scheduler] and [optimizer.group.NAME] are [optimizer]'s, "
+                          "[scheduler.NAME] and [optimizer.NAME.group.NAME] are [optimizer.NAME]'s, and there is no such "
+                          "optimizer for '%s'; remove it, or write enabled = false",
+                    section->title, s->model->known->id);
     }
     return LTH_OK;
 }
@@ -345,7 +350,7 @@ lth_status optimizers_configure(session *s, error *e)
             status = component_result(s->model, "configure_optimizers", status, e);
         component_leave();
     } else {
-        from_run_file(s);
+        optimizers_from_run_file(s);
     }
     if (status == LTH_OK && set->error.status == LTH_OK && set->count > 0)
         refuse_unused(s);
@@ -399,16 +404,32 @@ static void resolve_one(session *s, const char *kind, config_section *section, c
     }
 }
 
+/* A frozen group has no other options than the host's. */
+static bool resolve_frozen(session *s, const registry_component *known, config_section *section, str *out)
+{
+    group_options options = { .frozen = false };
+    const optimizer o = { .id = known->id };
+    const schema_part host = { &group_option_table, &options };
+    if (optimizers_group_options(s, &o, section, &options) != LTH_OK || !options.frozen)
+        return false;
+    resolved_section(out, section->title, known->id, section, &host, 1);
+    return true;
+}
+
 void optimizers_resolve(session *s, str *out)
 {
-    config_section *base = config_find(s->config, "optimizer"), *section = NULL;
+    config_section *section = NULL;
     while ((section = config_next(s->config, "optimizer", section))) {
         group_options of_group;
-        const schema_part host = { &group_option_table, &of_group };
-        bool group = str_starts(section->name, "group.") && base;
-        if (section->enabled)
-            resolve_one(s, "optimizer", section, group ? merged(s, base, section) : section,
-                        config_component(s->config, group ? base : section), group ? &host : NULL, out);
+        optimizer_options of_optimizer;
+        const char *owner = optimizers_group_owner(s, section);
+        config_section *base = owner ? config_find(s->config, owner) : NULL;
+        const schema_part host = { base ? &group_option_table : &optimizer_option_table,
+                                   base ? (void *)&of_group : &of_optimizer };
+        const char *id = config_component(s->config, base ? base : section);
+        const registry_component *known = registry_find(s->registry, "optimizer", id);
+        if (section->enabled && !(base && known && resolve_frozen(s, known, section, out)))
+            resolve_one(s, "optimizer", section, base ? merged(s, base, section) : section, id, &host, out);
     }
     while ((section = config_next(s->config, "scheduler", section))) {
         scheduler_options of_scheduler;

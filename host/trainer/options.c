@@ -73,9 +73,16 @@ static const lth_option model_rows[] = {
 };
 const lth_options model_option_table = LTH_OPTIONS(model_rows);
 
+static const lth_option optimizer_rows[] = {
+    LTH_OPTION(optimizer_options, parameters, "", NULL,
+               "where there are several optimizers, the parameters of this one: beginnings of names or patterns"),
+};
+const lth_options optimizer_option_table = LTH_OPTIONS(optimizer_rows);
+
 static const lth_option group_rows[] = {
-    LTH_OPTION(group_options, parameters, NULL, NULL, "parameters of the group: beginnings of names (fc1.) or patterns (*.bias)",
-               .flags = LTH_OPTION_REQUIRED),
+    LTH_OPTION(group_options, parameters, "", NULL, "parameters of the group: beginnings of names (fc1.) or patterns (*.bias)"),
+    LTH_OPTION(group_options, frozen, "false", NULL, "the group is not trained: no gradients, no state, no update"),
+    LTH_OPTION(group_options, lr_scale, "1", "0..", "what the optimizer's learning rate is multiplied by for the group"),
 };
 const lth_options group_option_table = LTH_OPTIONS(group_rows);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * trainer/options.h: the host's own keys: [run], [trainer], and those it adds to [model], [optimizer.group.NAME] and
- * [scheduler].
+ * trainer/options.h: the host's own keys: [run], [trainer], and those it adds to [model], [optimizer], [optimizer.group.NAME]
+ * and [scheduler].
  *
  * [trainer] has the names and meanings of Lightning's Trainer arguments. Keys that mean nothing here, or are not there
  * yet, are rows of the same table that say so. */
@@ -41,8 +41,14 @@ typedef struct model_options {
     bool weights_strict; /* a missing or unexpected name is an error */
 } model_options;
 
+typedef struct optimizer_options {
+    lth_string_list parameters; /* prefixes or patterns of names; none: all that are left */
+} optimizer_options;
+
 typedef struct group_options {
-    lth_string_list parameters; /* prefixes or patterns of names */
+    lth_string_list parameters;
+    bool frozen;
+    double lr_scale;
 } group_options;
 
 typedef struct scheduler_options {
@@ -54,7 +60,8 @@ typedef struct scheduler_options {
     double warmup_start;
 } scheduler_options;
 
-extern const lth_options run_option_table, trainer_option_table, model_option_table, group_option_table, scheduler_option_table;
+extern const lth_options run_option_table, trainer_option_table, model_option_table, optimizer_option_table, group_option_table,
+    scheduler_option_table;
 
 /* A limit on batches: a number of them, or a fraction of an epoch (1.0: all). */
 typedef struct batch_limit {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/session.c: reads and checks all that a run file says, before anything is loaded. */
-#include "trainer/session.h"
+#include "trainer/optimizers.h"
 
 #include "util/clock.h"
 #include "util/nearest.h"
@@ -55,20 +55,22 @@ static const lth_options *host_table(const kind *k, const config_section *sectio
         return &model_option_table;
     if (strcmp(k->name, "datamodule") == 0)
         return &data_option_table;
+    if (strcmp(k->name, "optimizer") == 0)
+        return &optimizer_option_table;
     if (strcmp(k->name, "scheduler") == 0)
         return &scheduler_option_table;
     (void)section;
     return NULL;
 }
 
-/* [optimizer.group.bias] has options of [optimizer]'s component, and `parameters`; `use` only where the model has several. */
-static void check_group(session *s, config_section *section)
+/* [optimizer.group.bias] has options of [optimizer]'s component, and the host's; `use` only where the model has several. */
+static void check_group(session *s, config_section *section, const char *owner)
 {
-    config_section *base = config_find(s->config, "optimizer");
-    const char *id = base ? config_component(s->config, base) : config_component(s->config, section);
-    const kind *k = kind_by_name("optimizer");
-    if (!base && str_starts(id, "group."))
+    config_section *base = config_find(s->config, owner);
+    const char *id = config_component(s->config, base ? base : section);
+    if (!base && strcmp(id, section->name) == 0)
         return; /* the model says which optimizer it belongs to: checked then */
+    const kind *k = kind_by_name("optimizer");
     const registry_component *known = registry_find(s->registry, k->name, id);
     const schema_part parts[2] = { { known ? &known->options : NULL, NULL }, { &group_option_table, NULL } };
     if (known)
@@ -95,8 +97,8 @@ static void check_sections(session *s)
         if ((alone || strcmp(section->kind, "run") == 0 || strcmp(section->kind, "trainer") == 0) && section->name[0])
             diagnostics_error(&s->diagnostics, section->file, section->line, "there is one section [%s]: [%s] means nothing",
                               section->kind, section->title);
-        else if (k && section->enabled && strcmp(k->name, "optimizer") == 0 && str_starts(section->name, "group."))
-            check_group(s, section);
+        else if (k && section->enabled && strcmp(k->name, "optimizer") == 0 && optimizers_group_owner(s, section))
+            check_group(s, section, optimizers_group_owner(s, section));
         else if (k && section->enabled && (config_component(s->config, section)[0] || k->many))
             check_component(s, section, k, host_table(k, section));
     }

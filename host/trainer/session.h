@@ -46,6 +46,7 @@ typedef struct optimizer_group {
 
 typedef struct optimizer {
     const char *id, *name;
+    optimizer_options options;
     config_section *section;
     const char *title;
     optimizer_group *groups;

@@ -19,7 +19,7 @@ Test(sections, one_that_nobody_takes_is_refused_with_its_place)
     static const struct {
         const char *run, *said;
     } cases[] = {
-        { BY_DEFAULT "[optimizer.b]\nuse = sgd\n", "run.ini:11: [optimizer.b] is used by nobody" },
+        { BY_DEFAULT "[optimizer.b]\nuse = sgd\n", "run.ini:11: [optimizer.b] is a second optimizer beside [optimizer]: that needs a model" },
         { BY_DEFAULT "[scheduler.zz]\nuse = cosine\n", "run.ini:11: [scheduler.zz] is used by nobody" },
         { BY_THE_MODEL "[scheduler]\nuse = cosine\n", "run.ini:12: [scheduler] is used by nobody: the model 'recorder_manual'" },
         { BY_THE_MODEL "[optimizer.group.w]\nparameters = layer\n", "run.ini:12: [optimizer.group.w] is used by nobody" },
@@ -37,7 +37,7 @@ Test(sections, one_that_nobody_takes_is_refused_with_its_place)
     run_write("run.ini", BY_DEFAULT);
     outcome o = RUN("check", "run.ini", "optimizer.b.use=sgd");
     cr_expect_eq(o.status, 1, "%d", o.status);
-    cr_expect_not_null(strstr(o.err, "command line: [optimizer.b] is used by nobody"), "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "command line: [optimizer.b] is a second optimizer"), "%s", o.err);
     outcome_free(&o);
 }
 
@@ -54,5 +54,22 @@ Test(sections, one_that_is_switched_off_or_taken_is_fine)
     run_write("run.ini", BY_THE_MODEL);
     outcome o = RUN("check", "run.ini", "model.several=true", "optimizer.second.use=sgd", "optimizer.second.lr=0.1");
     cr_expect_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+}
+
+Test(sections, what_the_model_asks_for_in_vain_is_told_with_its_place_once)
+{
+    run_write("run.ini", "[trainer]\naccelerator = reference\nmax_steps = 1\n[data]\nuse = digits\n[model]\nuse = gan\n"
+                         "[optimizer.discriminator]\nuse = sgd\n");
+    outcome o = RUN("check", "run.ini");
+    cr_expect_eq(o.status, 1);
+    const char *place = strstr(o.err, "gan.c:");
+    cr_assert_not_null(place, "%s", o.err);
+    cr_expect_null(strstr(place + 1, "gan.c:"), "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "no section [optimizer.generator]"), "%s", o.err);
+    outcome_free(&o);
+    o = RUN("check", "run.ini", "optimizer.generator.use=sgd", "optimizer.generator.parameters=generator.");
+    cr_expect_eq(o.status, 1);
+    cr_expect_not_null(strstr(o.err, "[optimizer.generator] parameters: the model 'gan' says itself which it has"), "%s", o.err);
     outcome_free(&o);
 }

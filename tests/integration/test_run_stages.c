@@ -140,11 +140,11 @@ Test(stages, a_group_of_parameters_has_options_of_its_own)
     cr_assert_eq(o.status, 0, "%s", o.err);
     outcome_free(&o);
     char *ini = run_read("runs/run/version_0/run.ini");
-    cr_expect_not_null(strstr(ini, "[optimizer.group.bias]\nuse = adamw\nparameters = *.bias\nlr = 0\n"), "%s", ini);
+    cr_expect_not_null(strstr(ini, "[optimizer.group.bias]\nuse = adamw\nparameters = *.bias\nfrozen = false\nlr_scale = 1\nlr = 0\n"), "%s", ini);
     free(ini);
     o = RUN("fit", "run.ini", "optimizer.group.bias.parameters=*.nothing");
     cr_expect_neq(o.status, 0);
-    EXPECT_SAYS(o, "matches no parameter");
+    EXPECT_SAYS(o, "'*.nothing' matches none of the optimizer's parameters");
     outcome_free(&o);
 }
 
