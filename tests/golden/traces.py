@@ -413,8 +413,7 @@ def main():
     written = write_samples()
     document = []
     for name, (model, data, train) in cases().items():
-        weights = {key: value for key, value in model.state_dict().items() if not key.endswith("num_batches_tracked")}
-        save_file(weights, HERE / "traces" / f"{name}.safetensors")
+        save_file(model.state_dict(), HERE / "traces" / f"{name}.safetensors")
         exact, single = (trace(model, data, train, dtype) for dtype in (torch.float64, torch.float32))
         worst = max(abs(a - b) / abs(b) for key in exact for a, b in zip(single[key], exact[key]))
         print(f"{name}: {sum(p.numel() for p in model.parameters())} parameters, fp32 within {worst:.1e} of fp64")

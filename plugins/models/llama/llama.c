@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * llama: a decoder that predicts the next token, as Llama (Touvron et al. 2023): rotary embedding (Su et al. 2021), grouped heads
  * (Ainslie et al. 2023), RMS norm (Zhang and Sennrich 2019) and SwiGLU (Shazeer 2020). Names are Hugging Face's. */
-#include "rms_norm.h"
 #include <lthost/model.h>
 #include <lthost/nn.h>
 
@@ -9,7 +8,7 @@ enum { LAYERS = 64 };
 static const double EPS = 1e-5; /* of the norms */
 
 typedef struct layer {
-    rms_norm input_layernorm, post_attention_layernorm;
+    lth_rms_norm input_layernorm, post_attention_layernorm;
     lth_linear q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj;
 } layer;
 
@@ -18,7 +17,7 @@ struct llama {
     double theta;
     lth_embedding embed_tokens;
     layer layer[LAYERS];
-    rms_norm norm;
+    lth_rms_norm norm;
     lth_linear lm_head;
 };
 
@@ -49,14 +48,14 @@ static layer layer_new(const struct llama *m, lth_setup *s, int64_t index)
     layer l;
     snprintf(name, sizeof name, "%lld", (long long)index);
     lth_enter(s, name);
-    l.input_layernorm = rms_norm_new(s, "input_layernorm", C, EPS);
+    l.input_layernorm = lth_rms_norm_new(s, "input_layernorm", C, .eps = EPS);
     lth_enter(s, "self_attn");
     l.q_proj = lth_linear_new(s, "q_proj", C, C, .weight = weight, .no_bias = 1);
     l.k_proj = lth_linear_new(s, "k_proj", C, G, .weight = weight, .no_bias = 1);
     l.v_proj = lth_linear_new(s, "v_proj", C, G, .weight = weight, .no_bias = 1);
     l.o_proj = lth_linear_new(s, "o_proj", C, C, .weight = weight, .no_bias = 1);
     lth_leave(s);
-    l.post_attention_layernorm = rms_norm_new(s, "post_attention_layernorm", C, EPS);
+    l.post_attention_layernorm = lth_rms_norm_new(s, "post_attention_layernorm", C, .eps = EPS);
     lth_enter(s, "mlp");
     l.gate_proj = lth_linear_new(s, "gate_proj", C, m->hidden, .weight = weight, .no_bias = 1);
     l.up_proj = lth_linear_new(s, "up_proj", C, m->hidden, .weight = weight, .no_bias = 1);
@@ -75,7 +74,7 @@ static lth_status configure(void *self, lth_setup *s)
     for (int64_t i = 0; i < m->layers; i++)
         m->layer[i] = layer_new(m, s, i);
     lth_leave(s);
-    m->norm = rms_norm_new(s, "norm", m->width, EPS);
+    m->norm = lth_rms_norm_new(s, "norm", m->width, .eps = EPS);
     lth_leave(s);
     m->lm_head =
         lth_linear_new(s, "lm_head", m->width, lth_num_classes(s, "x"), .weight = lth_init_normal(0, 0.02), .no_bias = 1);
@@ -99,13 +98,13 @@ static lth_tensor angles(const struct llama *m, lth_tensor near)
 
 static lth_tensor layer_apply(const struct llama *m, const layer *l, lth_tensor x, lth_tensor cosines, lth_tensor sines)
 {
-    lth_tensor h = rms_norm_apply(&l->input_layernorm, x);                                        /* (B, T, C) */
+    lth_tensor h = lth_rms_norm_apply(&l->input_layernorm, x);                                    /* (B, T, C) */
     lth_tensor q = lth_rotary(split(lth_linear_apply(&l->q_proj, h), m->heads), cosines, sines);  /* (B, H, T, D) */
     lth_tensor k = lth_rotary(split(lth_linear_apply(&l->k_proj, h), m->groups), cosines, sines); /* (B, G, T, D) */
     lth_tensor v = split(lth_linear_apply(&l->v_proj, h), m->groups);
     lth_tensor y = lth_reshape_to(lth_transpose(lth_attention(q, k, v, .causal = 1), 1, 2), lth_shape_of(x));
     x = lth_add(x, lth_linear_apply(&l->o_proj, y));
-    h = rms_norm_apply(&l->post_attention_layernorm, x);
+    h = lth_rms_norm_apply(&l->post_attention_layernorm, x);
     h = lth_mul(lth_silu(lth_linear_apply(&l->gate_proj, h)), lth_linear_apply(&l->up_proj, h));
     return lth_add(x, lth_linear_apply(&l->down_proj, h));
 }
@@ -116,7 +115,7 @@ static lth_tensor forward(void *self, lth_step *step)
     lth_tensor x = lth_embedding_apply(&m->embed_tokens, lth_input(step, "x")), angle = angles(m, x); /* (B, T, C), (T, D / 2) */
     for (int64_t i = 0; i < m->layers; i++)
         x = layer_apply(m, &m->layer[i], x, lth_cos(angle), lth_sin(angle));
-    return lth_linear_apply(&m->lm_head, rms_norm_apply(&m->norm, x)); /* (B, T, V) */
+    return lth_linear_apply(&m->lm_head, lth_rms_norm_apply(&m->norm, x)); /* (B, T, V) */
 }
 
 static lth_tensor step_loss(void *self, lth_step *step, const char *name)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * resnet: a residual network for small images (He et al. 2015): a convolution, stages of blocks whose input is added to their
  * output, the mean of each channel, a linear layer. The first block of each stage but the first halves the image. */
-#include "batch_norm.h"
 #include <lthost/model.h>
 #include <lthost/nn.h>
 
@@ -10,7 +9,7 @@ enum { STAGES = 8, BLOCKS = 64 };
 /* relu(bn2(conv2(relu(bn1(conv1(x))))) + x), with x through a convolution of 1 x 1 where its shape is another. */
 typedef struct block {
     lth_conv2d conv1, conv2, shortcut;
-    batch_norm bn1, bn2, shortcut_bn;
+    lth_batch_norm2d bn1, bn2, shortcut_bn;
 } block;
 
 struct resnet {
@@ -18,7 +17,7 @@ struct resnet {
     lth_int_list blocks;
     int64_t count;
     lth_conv2d conv1;
-    batch_norm bn1;
+    lth_batch_norm2d bn1;
     block block[BLOCKS];
     lth_linear fc;
 };
@@ -46,13 +45,13 @@ static block block_new(lth_setup *s, const char *name, int64_t in, int64_t out, 
     block b = { 0 };
     lth_enter(s, name);
     b.conv1 = lth_conv2d_new(s, "conv1", in, out, 3, .stride = stride, .padding = 1, .no_bias = 1);
-    b.bn1 = batch_norm_new(s, "bn1", out);
+    b.bn1 = lth_batch_norm2d_new(s, "bn1", out);
     b.conv2 = lth_conv2d_new(s, "conv2", out, out, 3, .padding = 1, .no_bias = 1);
-    b.bn2 = batch_norm_new(s, "bn2", out);
+    b.bn2 = lth_batch_norm2d_new(s, "bn2", out);
     if (stride != 1 || in != out) {
         lth_enter(s, "downsample");
         b.shortcut = lth_conv2d_new(s, "0", in, out, 1, .stride = stride, .no_bias = 1);
-        b.shortcut_bn = batch_norm_new(s, "1", out);
+        b.shortcut_bn = lth_batch_norm2d_new(s, "1", out);
         lth_leave(s);
     }
     lth_leave(s);
@@ -64,7 +63,7 @@ static lth_status configure(void *self, lth_setup *s)
     struct resnet *m = self;
     int64_t in = m->width;
     m->conv1 = lth_conv2d_new(s, "conv1", lth_input_dim(s, "x", 1), in, 3, .stride = m->stem_stride, .padding = 1, .no_bias = 1);
-    m->bn1 = batch_norm_new(s, "bn1", in);
+    m->bn1 = lth_batch_norm2d_new(s, "bn1", in);
     for (int64_t stage = 0, at = 0; stage < m->blocks.count; stage++)
         for (int64_t i = 0; i < m->blocks.at[stage]; i++, in = m->width << stage) {
             char name[48];
@@ -78,17 +77,17 @@ static lth_status configure(void *self, lth_setup *s)
 /* (B, in, H, W) -> (B, out, H / stride, W / stride) */
 static lth_tensor block_apply(const block *b, lth_tensor x)
 {
-    lth_tensor h = lth_relu(batch_norm_apply(&b->bn1, lth_conv_apply(&b->conv1, x)));
-    h = batch_norm_apply(&b->bn2, lth_conv_apply(&b->conv2, h));
+    lth_tensor h = lth_relu(lth_batch_norm_apply(&b->bn1, lth_conv_apply(&b->conv1, x)));
+    h = lth_batch_norm_apply(&b->bn2, lth_conv_apply(&b->conv2, h));
     if (b->shortcut.weight.id)
-        x = batch_norm_apply(&b->shortcut_bn, lth_conv_apply(&b->shortcut, x));
+        x = lth_batch_norm_apply(&b->shortcut_bn, lth_conv_apply(&b->shortcut, x));
     return lth_relu(lth_add(h, x));
 }
 
 static lth_tensor forward(void *self, lth_step *step)
 {
     struct resnet *m = self;
-    lth_tensor x = lth_relu(batch_norm_apply(&m->bn1, lth_conv_apply(&m->conv1, lth_input(step, "x")))); /* (B, C, H, W) */
+    lth_tensor x = lth_relu(lth_batch_norm_apply(&m->bn1, lth_conv_apply(&m->conv1, lth_input(step, "x")))); /* (B, C, H, W) */
     for (int64_t i = 0; i < m->count; i++)
         x = block_apply(&m->block[i], x);
     return lth_linear_apply(&m->fc, lth_mean_axis(lth_flatten(x, 2), 2, 0)); /* (B, classes) */

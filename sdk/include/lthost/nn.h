@@ -14,6 +14,7 @@
 #include <lthost/nn/activation.h>
 #include <lthost/nn/attention.h>
 #include <lthost/nn/attention_cache.h>
+#include <lthost/nn/batch_norm.h>
 #include <lthost/nn/binary_loss.h>
 #include <lthost/nn/class_metric.h>
 #include <lthost/nn/classification_loss.h>
@@ -26,6 +27,7 @@
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/fold.h>
 #include <lthost/nn/gpt.h>
+#include <lthost/nn/group_norm.h>
 #include <lthost/nn/init.h>
 #include <lthost/nn/linear.h>
 #include <lthost/nn/mean_metric.h>

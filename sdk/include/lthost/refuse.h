@@ -26,16 +26,16 @@ static inline lth_tensor lth_refuse_(lth_tensor x, const char *file, uint32_t li
 typedef struct lth_shape_text { char at[160]; } lth_shape_text;
 
 /* "(32, 10)" */
-static inline lth_shape_text lth_shape_text_(lth_tensor x)
+static inline lth_shape_text lth_shape_text_of_(const lth_shape *s)
 {
     lth_shape_text text = { "(" };
-    const lth_shape *s = lth_shape_of(x);
     size_t n = 1;
     for (int32_t i = 0; i < s->rank; i++)
         n += (size_t)snprintf(text.at + n, sizeof text.at - n, i ? ", %lld" : "%lld", (long long)s->dim[i]);
     snprintf(text.at + n, sizeof text.at - n, ")");
     return text;
 }
+static inline lth_shape_text lth_shape_text_(lth_tensor x) { return lth_shape_text_of_(lth_shape_of(x)); }
 
 /* An axis counted from its end, too; -1, with the error recorded, where x (or, with one more axis, its place) has none such. */
 static inline int32_t lth_axis_of_(const char *name, lth_tensor x, int64_t axis, int32_t rank, const char *file, uint32_t line)
