@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * lthost/nn/activation.h: activations beside those that are ops (lth_relu, lth_gelu, lth_gelu_tanh, lth_silu, lth_sigmoid,
- * lth_tanh, lth_softplus of tensor.h). Pointwise: any shape -> the same shape; values and the choice of subgradient at
- * kinks are those of torch.nn.functional. [main]
+ * lth_tanh, lth_softplus, lth_softmax of tensor.h). Pointwise: any shape -> the same shape; values and the choice of subgradient
+ * at kinks are those of torch.nn.functional. [main]
  *
  * An exponential is only taken where it is used: a branch that `where` discards would otherwise turn an infinity into a
  * NaN gradient. */
@@ -9,6 +9,7 @@
 #define LTHOST_NN_ACTIVATION_H
 
 #include "check.h"
+#include "init.h"
 
 LTH_BEGIN_C
 #pragma push_macro("LTH_HERE")
@@ -25,6 +26,61 @@ static inline lth_tensor lth_leaky_relu_(lth_tensor x, double slope, const char 
 static inline lth_tensor lth_prelu_(lth_tensor x, lth_tensor weight, const char *file, uint32_t line)
 {
     return lth_where(lth_gt(x, 0), x, lth_mul(x, weight));
+}
+
+typedef struct lth_prelu_layer {
+    lth_parameter weight; /* (count) */
+    int64_t count;
+} lth_prelu_layer;
+
+typedef struct lth_prelu_args {
+    int64_t count LTH_ZERO;          /* slopes: 1, or one a channel */
+    const lth_init *weight LTH_ZERO; /* default 0.25 */
+} lth_prelu_args;
+
+static inline lth_prelu_layer lth_prelu_new_(lth_setup *s, const char *name, const lth_prelu_args *a, const char *file,
+                                             uint32_t line)
+{
+    lth_prelu_layer l = { { 0, 0 }, a->count };
+    if (a->count < 1) {
+        s->api->fail(s, file, line, "a PReLU has one slope, or one a channel");
+        return l;
+    }
+    s->api->module(s, name, "PReLU");
+    lth_enter(s, name);
+    l.weight = lth_parameter_new(s, "weight", LTH_SHAPE(a->count), a->weight ? a->weight : lth_init_constant(0.25));
+    lth_leave(s);
+    return l;
+}
+
+/* x (N, C, ...) -> the same shape; with one slope x has any shape. */
+static inline lth_tensor lth_prelu_apply_(const lth_prelu_layer *l, lth_tensor x, const char *file, uint32_t line)
+{
+    int64_t dim[LTH_MAX_RANK] = { -1, 1, 1, 1, 1, 1, 1, 1 };
+    if (!x.trace)
+        return x;
+    if (!l->weight.id)
+        return lth_nn_fail_(x, file, line, "this PReLU was never made: call lth_prelu_new in configure");
+    if (l->count > 1 && lth_dim(x, 1) != l->count)
+        return lth_nn_fail_(x, file, line, "a PReLU of (N, %lld, ...) was given %s", (long long)l->count, lth_shape_text_(x).at);
+    lth_tensor weight = lth_parameter_value(x, l->weight);
+    if (l->count > 1 && lth_rank(x) > 2)
+        weight = lth_op_dims_(LTH_OP_RESHAPE, weight, dim, (uint64_t)lth_rank(x) - 1, file, line);
+    return lth_prelu_(x, weight, file, line);
+}
+
+/* Leaky with a slope drawn for each element between low and high, in training; else with their mean (Xu et al. 2015). */
+static inline lth_tensor lth_rrelu_(lth_tensor x, double low, double high, const char *file, uint32_t line)
+{
+    if (!lth_training(x))
+        return lth_leaky_relu_(x, (low + high) / 2, file, line);
+    return lth_prelu_(x, lth_add(lth_mul(lth_uniform(x, lth_shape_of(x)), high - low), low), file, line);
+}
+
+/* x above the threshold, else value. */
+static inline lth_tensor lth_threshold_(lth_tensor x, double threshold, double value, const char *file, uint32_t line)
+{
+    return lth_where(lth_gt(x, threshold), x, value);
 }
 
 /* low below low, high above high, x between; gradient 0 at both ends. */
@@ -111,13 +167,34 @@ static inline lth_tensor lth_glu_(lth_tensor x, int32_t axis, const char *file, 
 {
     int64_t n = lth_dim(x, axis);
     if (n % 2)
-        return lth_nn_fail_(x, file, line, "lth_glu halves an axis of even length; axis %d of %s is odd", (int)axis, lth_shape_text_(x).at);
+        return lth_nn_fail_(x, file, line, "lth_glu halves an axis of even length; axis %d of %s is odd", (int)axis,
+                            lth_shape_text_(x).at);
     return lth_mul(lth_slice(x, axis, 0, n / 2), lth_sigmoid(lth_slice(x, axis, n / 2, n)));
+}
+
+/* Gated units of two tensors of one shape (Shazeer 2020): the gate's activation times the other. What one linear layer made of
+ * both is taken apart by lth_slice. */
+static inline lth_tensor lth_swiglu_(lth_tensor gate, lth_tensor x, const char *file, uint32_t line)
+{
+    return lth_mul(lth_silu(gate), x);
+}
+static inline lth_tensor lth_geglu_(lth_tensor gate, lth_tensor x, const char *file, uint32_t line)
+{
+    return lth_mul(lth_gelu(gate), x);
+}
+static inline lth_tensor lth_reglu_(lth_tensor gate, lth_tensor x, const char *file, uint32_t line)
+{
+    return lth_mul(lth_relu(gate), x);
 }
 
 #pragma pop_macro("LTH_HERE")
 #define lth_leaky_relu(x, slope) lth_leaky_relu_((x), (slope), LTH_HERE)
 #define lth_prelu(x, weight) lth_prelu_((x), (weight), LTH_HERE)
+/* m->act = lth_prelu_new(s, "act", 1), or as many as channels; .weight = lth_init_constant(0.1) */
+#define lth_prelu_new(s, name, ...) lth_prelu_new_((s), (name), LTH_REF(lth_prelu_args, .count = __VA_ARGS__), LTH_HERE)
+#define lth_prelu_apply(l, x) lth_prelu_apply_((l), (x), LTH_HERE)
+#define lth_rrelu(x, low, high) lth_rrelu_((x), (low), (high), LTH_HERE)
+#define lth_threshold(x, threshold, value) lth_threshold_((x), (threshold), (value), LTH_HERE)
 #define lth_hardtanh(x, low, high) lth_hardtanh_((x), (low), (high), LTH_HERE)
 #define lth_relu6(x) lth_hardtanh_((x), 0, 6, LTH_HERE)
 #define lth_elu(x, alpha) lth_elu_((x), (alpha), LTH_HERE)
@@ -132,6 +209,10 @@ static inline lth_tensor lth_glu_(lth_tensor x, int32_t axis, const char *file, 
 #define lth_hardshrink(x, lambda) lth_hardshrink_((x), (lambda), LTH_HERE)
 #define lth_softshrink(x, lambda) lth_softshrink_((x), (lambda), LTH_HERE)
 #define lth_tanhshrink(x) lth_tanhshrink_((x), LTH_HERE)
+#define lth_softmin(x, axis) lth_softmax(lth_neg(x), (axis))
+#define lth_swiglu(gate, x) lth_swiglu_((gate), (x), LTH_HERE)
+#define lth_geglu(gate, x) lth_geglu_((gate), (x), LTH_HERE)
+#define lth_reglu(gate, x) lth_reglu_((gate), (x), LTH_HERE)
 #define lth_glu(x, axis) lth_glu_((x), (axis), LTH_HERE)
 
 LTH_END_C

@@ -95,6 +95,18 @@ def ctc_loss(input, target, input_lengths, target_lengths, **options):
     return F.ctc_loss(F.log_softmax(input, 2), target, input_lengths, target_lengths, **options)
 
 
+def swiglu(gate, input):
+    return F.silu(gate) * input
+
+
+def geglu(gate, input):
+    return F.gelu(gate) * input
+
+
+def reglu(gate, input):
+    return F.relu(gate) * input
+
+
 def classification():
     logits, target = draw(4, 5), [1, 0, 4, 2]
     ignored, weight = [1, -100, 4, 2], [0.5, 1.0, 2.0, 0.25, 1.5]
@@ -352,7 +364,18 @@ def layers():
     ]
 
 
+def more_activations():
+    pair = {"gate": draw(2, 3), "input": draw(2, 3)}
+    return [case(name, name, pair, wrt=("gate", "input")) for name in ("swiglu", "geglu", "reglu")] + [
+        case("threshold", "threshold", {"input": [-1.5, 0.0, 0.25, 0.5, 2.0]}, threshold=0.25, value=-3.0),
+        case("softmin", "softmin", {"input": draw(2, 3)}, dim=-1),
+        case("prelu of one slope", "prelu", {"input": draw(2, 3, 2), "weight": [0.2]}, wrt=("input", "weight")),
+        case("prelu of each channel", "prelu", {"input": draw(2, 3, 2), "weight": draw(3)}, wrt=("input", "weight")),
+    ]
+
+
 warnings.filterwarnings("ignore", "reduction: 'mean'")  # kl_div's mean is not the batch mean: recorded on purpose
-CASES = [*classification(), *regression(), *binary_and_distances(), *distances(), *ctc(), *activations(), *softmaxes(), *norms(), *attention(), *layers()]
+CASES = [*classification(), *regression(), *binary_and_distances(), *distances(), *ctc(), *activations(), *softmaxes(), *norms(), *attention(), *layers(),
+         *more_activations()]
 assert len({entry["name"] for entry in CASES}) == len(CASES)
 write_json("losses.json", made_by("losses.py"), "cases", CASES)

@@ -105,7 +105,7 @@ static lth_tensor layer_apply(const struct llama *m, const layer *l, lth_tensor 
     lth_tensor y = lth_reshape_to(lth_transpose(lth_attention(q, k, v, .causal = 1), 1, 2), lth_shape_of(x));
     x = lth_add(x, lth_linear_apply(&l->o_proj, y));
     h = lth_rms_norm_apply(&l->post_attention_layernorm, x);
-    h = lth_mul(lth_silu(lth_linear_apply(&l->gate_proj, h)), lth_linear_apply(&l->up_proj, h));
+    h = lth_swiglu(lth_linear_apply(&l->gate_proj, h), lth_linear_apply(&l->up_proj, h));
     return lth_add(x, lth_linear_apply(&l->down_proj, h));
 }
 

@@ -24,6 +24,7 @@
 #include <lthost/nn/curve_metric.h>
 #include <lthost/nn/distance.h>
 #include <lthost/nn/conv.h>
+#include <lthost/nn/dropout.h>
 #include <lthost/nn/embedding.h>
 #include <lthost/nn/fold.h>
 #include <lthost/nn/gpt.h>

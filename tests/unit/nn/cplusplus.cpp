@@ -5,7 +5,7 @@
 
 namespace {
 
-struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm, wide; lth_rms_norm rms; lth_batch_norm2d bn; lth_instance_norm2d in; lth_group_norm gn; lth_conv2d conv; lth_conv_transpose2d up; 
+struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm, wide; lth_prelu_layer act; lth_rms_norm rms; lth_batch_norm2d bn; lth_instance_norm2d in; lth_group_norm gn; lth_conv2d conv; lth_conv_transpose2d up; 
     lth_class_metric f1;
     lth_confusion_matrix confusion;
     lth_curve_metric auroc;
@@ -81,6 +81,7 @@ lth_status configure(void *self, lth_setup *s)
     n->wte = lth_embedding_new(s, "wte", 10, 4, .weight = lth_init_truncated_normal(0, 0.02), .padding = 1, .padding_idx = 2);
     n->norm = lth_layer_norm_new(s, "norm", 4, .eps = 1e-6, .no_bias = 1);
     n->wide = lth_layer_norm_over_new(s, "wide", LTH_SHAPE(8, 8, 8), .no_affine = 1);
+    n->act = lth_prelu_new(s, "act", 4, .weight = lth_init_constant(0.1));
     n->rms = lth_rms_norm_new(s, "rms", 4, .eps = 1e-6);
     n->bn = lth_batch_norm2d_new(s, "bn", 8, .momentum = 0.2, .no_affine = 1);
     n->in = lth_instance_norm2d_new(s, "in", 8, .affine = 1, .tracking = 1);
@@ -102,6 +103,7 @@ lth_tensor images(net *n, lth_tensor x)
     lth_tensor where;
     x = lth_max_pool(lth_conv_apply(&n->conv, x), 3, .stride = 2, .padding = 1, .indices = &where, .ceil_mode = 1);
     x = lth_group_norm_apply(&n->gn, lth_instance_norm_apply(&n->in, lth_batch_norm_apply(&n->bn, x)));
+    x = lth_local_response_norm(lth_dropout2d(x, 0.2), 5);
     x = lth_local_response_norm(lth_layer_norm_apply(&n->wide, x), 3, .alpha = 0.1);
     x = lth_conv_apply(&n->up, lth_avg_pool(lth_max_unpool(x, where, LTH_SHAPE(9, 9)), 2, .exclude_padding = 1));
     x = lth_conv(lth_pad_spatial(x, LTH_PAD_CIRCULAR, .padding = 1), x, .dilation = 2, .same = 1);
@@ -131,6 +133,7 @@ lth_tensor training_step(void *self, lth_step *step)
     x = lth_linear_apply(&n->fc, lth_rms_norm_apply(&n->rms, lth_layer_norm_apply(&n->norm, lth_dropout(x, 0.1))));
     x = lth_add(x, lth_mean(images(n, lth_input(step, "image"))));
     x = lth_add(x, sequences(n, x, y));
+    x = lth_alpha_dropout(lth_rrelu(lth_prelu_apply(&n->act, lth_swiglu(x, lth_threshold(x, 0, 1))), 0.1, 0.3), 0.1);
     x = lth_mish(lth_elu(lth_relu6(lth_leaky_relu(lth_hardswish(lth_softplus_scaled(x, 1, 20)), 0.1)), 1));
     lth_tensor loss = lth_cross_entropy(x, y, .label_smoothing = 0.1, .reduction = LTH_REDUCTION_SUM, .ignore = 1, .ignore_index = 0);
     loss = lth_add(loss, lth_sum(tensors(x, y)));

@@ -110,6 +110,11 @@ CASE(hardshrink, lth_hardshrink(x, option(t, "lambd", 0.5)))
 CASE(softshrink, lth_softshrink(x, option(t, "lambd", 0.5)))
 CASE(tanhshrink, lth_tanhshrink(x))
 CASE(glu, lth_glu(x, (int32_t)option(t, "dim", -1)))
+CASE(swiglu, lth_swiglu(in(t, "gate"), x))
+CASE(geglu, lth_geglu(in(t, "gate"), x))
+CASE(reglu, lth_reglu(in(t, "gate"), x))
+CASE(threshold, lth_threshold(x, option(t, "threshold", 0), option(t, "value", 0)))
+CASE(softmin, lth_softmin(x, (int64_t)option(t, "dim", -1)))
 CASE(softmax, lth_softmax(x, (int64_t)option(t, "dim", -1)))
 CASE(log_softmax, lth_log_softmax(x, (int64_t)option(t, "dim", -1)))
 CASE(logsumexp, lth_logsumexp(x, (int32_t)option(t, "dim", -1), 0))
@@ -148,7 +153,8 @@ static const struct { const char *function; lth_tensor (*run)(const trial *t); }
     ROW(clip_loss), ROW(ctc_loss),
     ROW(relu), ROW(relu6), ROW(leaky_relu), ROW(elu), ROW(selu), ROW(celu), ROW(gelu), ROW(silu), ROW(mish), ROW(softplus),
     ROW(hardswish), ROW(hardsigmoid), ROW(hardtanh), ROW(sigmoid), ROW(logsigmoid), ROW(tanh), ROW(softsign), ROW(hardshrink),
-    ROW(softshrink), ROW(tanhshrink), ROW(prelu), ROW(glu), ROW(softmax), ROW(log_softmax), ROW(logsumexp), ROW(layer_norm),
+    ROW(softshrink), ROW(tanhshrink), ROW(prelu), ROW(glu), ROW(swiglu), ROW(geglu), ROW(reglu), ROW(threshold),
+    ROW(softmin), ROW(softmax), ROW(log_softmax), ROW(logsumexp), ROW(layer_norm),
 };
 
 /* Slot 0 the output, then the gradients in the order of the recording. */

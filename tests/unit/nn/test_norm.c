@@ -34,10 +34,10 @@ static lth_status make_rms_norm(void *self, lth_setup *s)
 {
     module_trial *t = self;
     const lth_shape over = option_shape(t, "normalized_shape");
-    *(lth_rms_norm *)(void *)t->layer.bytes =
-        over.rank == 1 ? lth_rms_norm_new(s, "m", over.dim[0], .eps = module_option(t, "eps", 0),
-                                          .no_affine = !module_option(t, "affine", 1))
-                       : lth_rms_norm_over_new(s, "m", &over, .eps = module_option(t, "eps", 0));
+    *(lth_rms_norm *)(void *)t->layer.bytes = over.rank == 1
+                                                  ? lth_rms_norm_new(s, "m", over.dim[0], .eps = module_option(t, "eps", 0),
+                                                                     .no_affine = !module_option(t, "affine", 1))
+                                                  : lth_rms_norm_over_new(s, "m", &over, .eps = module_option(t, "eps", 0));
     return lth_setup_status(s);
 }
 
@@ -133,7 +133,8 @@ static void state_of_kind(running *r, engine_tensor_kind kind, const json_t *val
         cr_assert_eq(t->shape.dtype, strstr(t->name, "num_batches") ? LTH_I64 : LTH_F64, "%s: %s", r->name, t->name);
         met++;
         double is[64];
-        cr_assert_eq(set ? engine_tensor_set(r->lab.g, i, numbers, &r->lab.e) : engine_tensor_get(r->lab.g, i, is, &r->lab.e), LTH_OK);
+        cr_assert_eq(set ? engine_tensor_set(r->lab.g, i, numbers, &r->lab.e) : engine_tensor_get(r->lab.g, i, is, &r->lab.e),
+                     LTH_OK);
         for (int64_t k = 0; !set && k < lth_shape_count(&t->shape); k++) {
             double got = bench_element(t->shape.dtype, is, k);
             cr_expect(fabs(got - numbers[k]) <= 1e-13 * (1 + fabs(numbers[k])), "%s: %s[%lld] = %.17g, torch has %.17g", r->name,
