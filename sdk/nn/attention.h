@@ -239,9 +239,9 @@ static inline lth_causal_attention lth_causal_attention_new_(lth_setup *s, const
 }
 
 typedef struct lth_causal_attention_call {
-    lth_tensor x LTH_ZERO;               /* (B, T, C) */
-    lth_attention_cache *cache LTH_ZERO; /* (B, H, S, D): its steps are seen, too, and those of x are written at `place` */
-    lth_tensor place LTH_ZERO;           /* i64 of rank 0 */
+    lth_tensor x LTH_ZERO;      /* (B, T, C) */
+    lth_tensor *cache LTH_ZERO; /* keys and values (B, H, S, D): seen, too, and those of x are written at `place` */
+    lth_tensor place LTH_ZERO;  /* i64 of rank 0 */
 } lth_causal_attention_call;
 
 /* x (B, T, C) -> the same. */
@@ -275,7 +275,7 @@ static inline lth_tensor lth_causal_attention_apply_(const lth_causal_attention 
 /* m->attn = lth_causal_attention_new(s, "attn", C, heads); options follow: .dropout, .weight, .project, .bias, .no_bias = 1 */
 #define lth_causal_attention_new(s, name, channels, ...) \
     lth_causal_attention_new_((s), (name), (channels), LTH_REF(lth_causal_attention_args, .heads = __VA_ARGS__), LTH_HERE)
-/* lth_causal_attention_apply(&m->attn, x); options follow: .cache = &cache, .place */
+/* lth_causal_attention_apply(&m->attn, x); options follow: .cache = &kept[2 * i], .place */
 #define lth_causal_attention_apply(m, ...) \
     lth_causal_attention_apply_((m), LTH_REF(lth_causal_attention_call, .x = __VA_ARGS__), LTH_HERE)
 

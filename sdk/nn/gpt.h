@@ -82,7 +82,7 @@ static inline lth_tensor lth_gpt_block_apply_(const lth_gpt_block *b, const lth_
  * .no_bias = 1 */
 #define lth_gpt_block_new(s, name, channels, ...) \
     lth_gpt_block_new_((s), (name), (channels), LTH_REF(lth_gpt_block_args, .heads = __VA_ARGS__), LTH_HERE)
-/* x = lth_gpt_block_apply(&m->h[i], x); options follow: .cache = &cache, .place */
+/* x = lth_gpt_block_apply(&m->h[i], x); options follow: .cache = &kept[2 * i], .place */
 #define lth_gpt_block_apply(b, ...) lth_gpt_block_apply_((b), LTH_REF(lth_causal_attention_call, .x = __VA_ARGS__), LTH_HERE)
 
 LTH_END_C

@@ -54,10 +54,11 @@ lth_tensor sequences(net *n, lth_tensor x, lth_tensor mask)
     y = lth_add(lth_rnn_gru(y, x, &w, 0).y, lth_rnn_lstm(y, x, x, &w, 1).c);
     y = lth_multihead_attention_apply(&n->attention, y, x, x, .attn_mask = mask, .key_padding_mask = mask, .weights = &weights,
                                       .per_head = 1, .causal = 1);
-    lth_attention_cache cache = lth_attention_cache_new(y, 1, 2, 8, 2);
+    lth_tensor cache[2];
+    cache[0] = cache[1] = lth_attention_cache_new(y, 1, 2, 8, 2);
     y = lth_causal_attention_apply(&n->causal, lth_add(y, weights));
-    y = lth_causal_attention_apply(&n->causal, y, .cache = &cache, .place = mask);
-    y = lth_gpt_block_apply(&n->block, lth_gpt_block_apply(&n->block, y), .cache = &cache, .place = mask);
+    y = lth_causal_attention_apply(&n->causal, y, .cache = cache, .place = mask);
+    y = lth_gpt_block_apply(&n->block, lth_gpt_block_apply(&n->block, y), .cache = cache, .place = mask);
     y = lth_add(y, lth_sinusoidal_positions(y, .theta = 100, .first = mask));
     y = lth_add(y, lth_learned_positions(&n->wte, y, .first = mask));
     lth_rotary_table table = lth_rotary_tables(y, .channels = 2, .theta = 100, .first = mask);

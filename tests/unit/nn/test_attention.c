@@ -141,7 +141,7 @@ static lth_status make_layers(void *self, lth_setup *s)
     do {                                                                    \
         lab_begin(&l, true);                                                \
         lth_tensor x = lab_input(&l, "x"), y = lab_input(&l, "y");          \
-        lth_attention_cache cache = lth_attention_cache_new(x, 1, 1, 2, 2); \
+        lth_tensor empty = lth_attention_cache_new(x, 1, 1, 2, 2), cache[2] = { empty, empty }; \
         (void)y, (void)cache;                                               \
         LAB_REFUSES(&l, expression, message);                               \
     } while (0)
@@ -169,7 +169,7 @@ Test(nn_attention, what_does_not_fit_is_refused_at_the_author_s_line)
             "a mask (1, 2, 2) does not broadcast to (1, 1, 3, 3), batch, heads, queries and keys");
     REFUSES(lth_causal_attention_apply(&none.causal, x), "was never made: call lth_causal_attention_new in configure");
     REFUSES(lth_causal_attention_apply(&m.causal, y), "causal attention: expected (B, T, 2), got (1, 1, 1, 3)");
-    REFUSES(lth_causal_attention_apply(&m.causal, x, .cache = &cache), "wants .place, i64 of rank 0, and at most S steps");
+    REFUSES(lth_causal_attention_apply(&m.causal, x, .cache = cache), "wants .place, i64 of rank 0, and at most S steps");
     REFUSES(lth_attention(y, y, y, .dropout = 1), "attention: the probability of dropout must be in [0, 1)");
     REFUSES(lth_attention(x, x, x), "queries, keys and values are (B, heads, length, channels), got (1, 3, 2) as operand 0");
     REFUSES(lth_attention(y, y, y, .mask = lth_iota(x, LTH_SHAPE(2, 3), 0)), "a mask (2, 3) does not broadcast to (1, 1, 1, 1)");
