@@ -48,6 +48,12 @@ static bool pass_simplify(engine *g, plan *p, const graph *in, graph *out, const
     return simplify(in, out, NULL, 0, map, e);
 }
 
+static bool pass_join_pads(engine *g, plan *p, const graph *in, graph *out, constants *c, uint32_t *map, error *e)
+{
+    (void)g, (void)p;
+    return join_pads(in, out, c, map, e);
+}
+
 static bool pass_decompose(engine *g, plan *p, const graph *in, graph *out, constants *c, uint32_t *map, error *e)
 {
     (void)p;
@@ -105,8 +111,9 @@ static bool make_graph(engine *g, plan *p, constants *c, error *e)
     }
     graph_free(&expanded);
     free(places);
-    ok = ok && apply(g, p, pass_simplify, out, c, e) && apply(g, p, pass_decompose, out, c, e) &&
-         apply(g, p, pass_simplify, out, c, e);
+    static pass_function *const passes[] = { pass_simplify, pass_join_pads, pass_decompose, pass_simplify };
+    for (size_t i = 0; ok && i < sizeof passes / sizeof *passes; i++)
+        ok = apply(g, p, passes[i], out, c, e);
     graph_keep_loops(out);
     return ok;
 }

@@ -25,6 +25,10 @@ bool autodiff(graph *g, constants *c, uint32_t loss, const uint32_t *wrt, uint32
  * or LTH_NO_VALUE. keep: value ids of `in` that must survive. */
 bool simplify(const graph *in, graph *out, const uint32_t *keep, uint32_t keep_count, uint32_t *map, error *e);
 
+/* Rewrites `in` into `out` (empty), with sums of PADs by zeros as CONCATs of what they hold. c tells which scalars are 0. map as
+ * above. What is needed no more is simplify's to drop. */
+bool join_pads(const graph *in, graph *out, const constants *c, uint32_t *map, error *e);
+
 /* Rewrites `in` into `out` (empty), with each composite that `supports` declines replaced by its decomposition, which is of
  * primitives alone, and stop_gradient by its operand. supports NULL: declines all. map as above. Duplicates that
  * decompositions make are simplify's to merge. */
