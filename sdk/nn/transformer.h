@@ -73,6 +73,10 @@ static inline lth_transformer_layer lth_transformer_layer_new_(lth_setup *s, con
     memset(&l, 0, sizeof l);
     if (!lth_transformer_accepts_(s, C, a, file, line))
         return l;
+    if (a->norm) {
+        s->api->fail(s, file, line, "a last norm, .norm = 1, is of a stack, not of a layer of a transformer");
+        return l;
+    }
     const int64_t F = a->hidden > 0 ? a->hidden : 2048;
     const double c = sqrt(3.0) * lth_xavier_std(C, C), f = sqrt(3.0) * lth_xavier_std(C, F);
     const lth_init xavier[2] = { { LTH_INIT_UNIFORM, 0, -c, c, NULL }, { LTH_INIT_UNIFORM, 0, -f, f, NULL } };
@@ -103,6 +107,8 @@ static inline lth_transformer_stack lth_transformer_stack_new_(lth_setup *s, con
                                                                uint32_t line)
 {
     lth_transformer_stack m;
+    lth_transformer_args each = *a;
+    each.norm = 0;
     memset(&m, 0, sizeof m);
     if (layers < 1 || layers > LTH_TRANSFORMER_LAYERS) {
         s->api->fail(s, file, line, "a stack of a transformer has 1 to 64 layers");
@@ -116,7 +122,7 @@ static inline lth_transformer_stack lth_transformer_stack_new_(lth_setup *s, con
     for (int64_t i = 0; i < layers; i++) {
         char index[24];
         snprintf(index, sizeof index, "%lld", (long long)i);
-        m.layers[i] = lth_transformer_layer_new_(s, index, C, decodes, a, file, line);
+        m.layers[i] = lth_transformer_layer_new_(s, index, C, decodes, &each, file, line);
     }
     lth_leave(s);
     if (a->norm > 0)

@@ -141,6 +141,47 @@ def gpt(name, bias, approximate):
                   {"bias": bias, "tanh": approximate == "tanh"})
 
 
+# --- a layer of Llama -----------------------------------------------------------------------------------------------------------
+class GroupedAttention(nn.Module):
+    def __init__(self, heads=2, groups=1, head=2, bias=False):
+        super().__init__()
+        self.heads = (heads, groups, groups)
+        self.q_proj = nn.Linear(C, heads * head, bias)
+        self.k_proj, self.v_proj = (nn.Linear(C, groups * head, bias) for _ in range(2))
+        self.o_proj = nn.Linear(heads * head, C, bias=False)
+
+    def forward(self, x, mask, rotation):
+        parts = zip((self.q_proj, self.k_proj, self.v_proj), self.heads)
+        q, k, v = (projection(x).unflatten(-1, (heads, -1)).transpose(1, 2) for projection, heads in parts)
+        if rotation is not None:
+            q, k = rotated(q, **rotation), rotated(k, **rotation)
+        seen = ~hidden_later(x.shape[1]) if mask is None else mask & ~hidden_later(x.shape[1])
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=True)
+        return self.o_proj(y.transpose(1, 2).flatten(2))
+
+
+class LlamaLayer(nn.Module):
+    def __init__(self, eps=1e-5, **options):
+        super().__init__()
+        self.input_layernorm, self.post_attention_layernorm = (nn.RMSNorm(C, eps) for _ in range(2))
+        self.self_attn = GroupedAttention(**options)
+        self.mlp = nn.ModuleDict({"gate_proj": nn.Linear(C, WIDTH, False), "up_proj": nn.Linear(C, WIDTH, False),
+                                  "down_proj": nn.Linear(WIDTH, C, False)})
+
+    def forward(self, x, mask, rotation):
+        x = x + self.self_attn(self.input_layernorm(x), mask, rotation)
+        h, mlp = self.post_attention_layernorm(x), self.mlp
+        return x + mlp["down_proj"](F.silu(mlp["gate_proj"](h)) * mlp["up_proj"](h))
+
+
+def llama(kind, name, rotation=None, mask=None, **options):
+    module = fill({"GroupedQueryAttention": GroupedAttention, "LlamaLayer": LlamaLayer}[kind](**options))
+    inputs = {"x": draw(2, 3, C)} | ({"mask": mask} if mask else {})
+    names = {"R": "channels"}
+    rotary = {"rotary": rotation is not None} | {names.get(key, key): value for key, value in (rotation or {}).items()}
+    return record(f"{kind} {name}", kind, lambda t: module(t["x"], t.get("mask"), rotation), inputs, parameters(module), options | rotary)
+
+
 padding = [[False, False, True], [False, True, False]]
 pairs = [[False, True, False], [False, False, True], [True, False, False]]
 CASES = [
@@ -169,5 +210,12 @@ CASES = [
     sinusoidal("from a place on, theta", 50.0, 9),
     gpt("without biases", False, "none"),
     gpt("with biases, GELU by tanh", True, "tanh"),
+    llama("GroupedQueryAttention", "of two heads on one, rotated", {}),
+    llama("GroupedQueryAttention", "of four wide heads on two with biases, a mask, neighbours of some channels rotated from a place on",
+          {"R": 2, "theta": 100.0, "first": 5, "interleaved": True}, [[True, True, True], [True, False, True], [True, True, False]],
+          heads=4, groups=2, head=4, bias=True),
+    llama("GroupedQueryAttention", "of as many heads of each, not rotated", heads=2, groups=2),
+    llama("LlamaLayer", "rotated", {}),
+    llama("LlamaLayer", "of other options", {"theta": 50.0}, eps=0.01, groups=2),
 ]
 write_json("transformer.json", made_by("transformer.py"), "cases", CASES)

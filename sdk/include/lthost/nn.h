@@ -31,6 +31,7 @@
 #include <lthost/nn/group_norm.h>
 #include <lthost/nn/init.h>
 #include <lthost/nn/linear.h>
+#include <lthost/nn/llama.h>
 #include <lthost/nn/mean_metric.h>
 #include <lthost/nn/metric.h>
 #include <lthost/nn/norm.h>
@@ -39,6 +40,7 @@
 #include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
 #include <lthost/nn/regression_metric.h>
+#include <lthost/nn/swiglu.h>
 #include <lthost/nn/transformer.h>
 
 #endif

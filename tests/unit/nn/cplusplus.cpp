@@ -19,6 +19,7 @@ struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm, wide; lth_pr
     lth_transformer_stack encoder, decoder;
     lth_transformer transformer;
     lth_gpt_block block;
+    lth_llama_layer llama;
 };
 
 void sequence_layers(net *n, lth_setup *s)
@@ -40,6 +41,10 @@ void sequence_layers(net *n, lth_setup *s)
     n->decoder = lth_transformer_decoder_new(s, "decoder", 2, 4, 2, .hidden = 8, .norm = 1);
     n->block = lth_gpt_block_new(s, "block", 4, 2, .hidden = 8, .dropout = 0.1, .eps = 1e-6, .weight = lth_init_normal(0, 0.02),
                                  .project = lth_init_normal(0, 0.01), .activation = LTH_OP_GELU_TANH, .no_bias = 1);
+    n->llama = lth_llama_layer_new(s, "llama", 4, 2, .groups = 1, .hidden = 8, .head = 2, .eps = 1e-6, .dropout = 0.1,
+                                   .weight = lth_init_normal(0, 0.02), .bias = 1, .interleaved = 1);
+    n->llama.self_attn = lth_grouped_attention_new(s, "grouped", 4, 2, .groups = 1);
+    n->llama.mlp = lth_swiglu_new(s, "mlp", 4, 8, .weight = lth_init_normal(0, 0.02));
     n->transformer = lth_transformer_new(s, "transformer", 1, 1, 4, 2, .hidden = 8);
 }
 
@@ -63,6 +68,8 @@ lth_tensor sequences(net *n, lth_tensor x, lth_tensor mask)
     y = lth_add(y, lth_learned_positions(&n->wte, y, .first = mask));
     lth_rotary_table table = lth_rotary_tables(y, .channels = 2, .theta = 100, .first = mask);
     y = lth_rotary(y, table.cosines, table.sines);
+    y = lth_llama_layer_apply(&n->llama, lth_llama_layer_apply(&n->llama, y, table), table, .mask = mask, .cache = cache, .place = mask);
+    y = lth_swiglu_apply(&n->llama.mlp, lth_grouped_attention_apply(&n->llama.self_attn, y, table));
     y = lth_recurrent_apply(&n->lstm, y, .h0 = x, .c0 = x, .lengths = mask).y;
     y = lth_recurrent_cell_apply(&n->gru, y, x, x).h;
     y = lth_transformer_encoder_layer_apply(&n->layer, y, .mask = mask, .key_padding_mask = mask, .causal = 1);

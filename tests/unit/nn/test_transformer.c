@@ -137,6 +137,55 @@ static void run_gpt(module_trial *t, lth_tensor *outputs)
     outputs[0] = lth_gpt_block_apply((lth_gpt_block *)(void *)t->layer.bytes, module_input(t, "x"));
 }
 
+static lth_llama_args llama_args(const module_trial *t)
+{
+    return (lth_llama_args) {
+        .heads = (int64_t)module_option(t, "heads", HEADS),
+        .groups = (int64_t)module_option(t, "groups", 1),
+        .head = (int64_t)module_option(t, "head", 0),
+        .bias = flag(t, "bias"),
+        .interleaved = flag(t, "interleaved"),
+    };
+}
+
+static lth_status make_grouped(void *self, lth_setup *s)
+{
+    module_trial *t = self;
+    const lth_llama_args a = llama_args(t);
+    *(lth_grouped_attention *)(void *)t->layer.bytes = lth_grouped_attention_new_(s, "m", C, &a, LTH_HERE);
+    return lth_setup_status(s);
+}
+
+static lth_status make_llama(void *self, lth_setup *s)
+{
+    module_trial *t = self;
+    lth_llama_args a = llama_args(t);
+    a.hidden = HIDDEN;
+    a.eps = module_option(t, "eps", 0);
+    *(lth_llama_layer *)(void *)t->layer.bytes = lth_llama_layer_new_(s, "m", C, &a, LTH_HERE);
+    return lth_setup_status(s);
+}
+
+static lth_rotary_table llama_table(module_trial *t)
+{
+    lth_tensor x = module_input(t, "x");
+    lth_rotary_table none = { lth_none(), lth_none() };
+    return flag(t, "rotary") ? lth_rotary_tables(x, .channels = (int64_t)module_option(t, "channels", 2),
+                                                 .theta = module_option(t, "theta", 0), .first = first_place(t, x))
+                             : none;
+}
+
+static void run_grouped(module_trial *t, lth_tensor *outputs)
+{
+    outputs[0] = lth_grouped_attention_apply((lth_grouped_attention *)(void *)t->layer.bytes, module_input(t, "x"),
+                                             llama_table(t), .mask = module_input(t, "mask"));
+}
+
+static void run_llama(module_trial *t, lth_tensor *outputs)
+{
+    outputs[0] = lth_llama_layer_apply((lth_llama_layer *)(void *)t->layer.bytes, module_input(t, "x"), llama_table(t));
+}
+
 Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
 {
     static const module_row rows[] = {
@@ -148,6 +197,8 @@ Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
         { "rotary", make_nothing, run_rotary },
         { "sinusoidal", make_nothing, run_sinusoidal },
         { "GptBlock", make_gpt, run_gpt },
+        { "GroupedQueryAttention", make_grouped, run_grouped },
+        { "LlamaLayer", make_llama, run_llama },
     };
     module_golden("transformer.json", rows, sizeof rows / sizeof *rows);
 }
@@ -164,37 +215,44 @@ Test(nn_transformer, parameters_begin_as_torch_s_do)
 
 /* ---- What torch does not say ---- */
 
-typedef struct gpt_trial {
-    lth_gpt_block block;
+/* A block of GPT, and a layer of Llama with one head of keys and values. */
+typedef struct reader {
+    lth_gpt_block gpt;
+    lth_llama_layer llama;
     lth_embedding places;
-} gpt_trial;
+} reader;
 
-static lth_status make_gpt_trial(void *self, lth_setup *s)
+static lth_status make_reader(void *self, lth_setup *s)
 {
-    gpt_trial *t = self;
-    t->block = lth_gpt_block_new(s, "block", C, HEADS, .weight = lth_init_normal(0, 1));
+    reader *t = self;
+    t->gpt = lth_gpt_block_new(s, "gpt", C, HEADS, .weight = lth_init_normal(0, 1));
+    t->llama = lth_llama_layer_new(s, "llama", C, HEADS, .groups = 1, .hidden = HIDDEN, .weight = lth_init_normal(0, 1));
     t->places = lth_embedding_new(s, "places", 4, C);
     return lth_setup_status(s);
 }
 
-/* Steps place .. place + count - 1 of x (1, 4, C), with the cache of those before. */
-static lth_tensor read_on(const gpt_trial *t, lth_tensor x, lth_tensor place, int64_t count, lth_tensor *cache)
+/* kept: keys and values of both; NULL: x is read at once. */
+static lth_tensor read_part(const reader *t, lth_tensor x, lth_tensor place, lth_tensor *kept)
 {
-    lth_tensor part = lth_slice_at(x, 1, place, count);
-    part = lth_add(part, lth_learned_positions(&t->places, part, .first = place));
-    return lth_gpt_block_apply(&t->block, part, .cache = cache, .place = place);
+    x = lth_add(x, lth_learned_positions(&t->places, x, .first = place));
+    x = lth_gpt_block_apply(&t->gpt, x, .cache = kept, .place = place);
+    lth_rotary_table table = lth_rotary_tables(x, .channels = C / HEADS, .first = place);
+    return lth_llama_layer_apply(&t->llama, x, table, .cache = kept ? kept + 2 : NULL, .place = place);
 }
 
-/* The first two steps at once, the others one by one in a loop that carries the cache. */
-static lth_tensor read_in_turns(const gpt_trial *t, lth_tensor x)
+/* The first two steps of x (1, 4, C) at once, the others one by one in a loop that carries what is kept. */
+static lth_tensor read_in_turns(const reader *t, lth_tensor x)
 {
-    lth_tensor empty = lth_attention_cache_new(x, 1, HEADS, 4, C / HEADS), cache[2] = { empty, empty }, parts[2], one;
-    parts[0] = read_on(t, x, lth_index(x, 0), 2, cache);
-    lth_loop l = lth_loop_begin(lth_none(), 2, cache, 2, NULL, 0);
-    cache[0] = lth_loop_carried(&l, 0);
-    cache[1] = lth_loop_carried(&l, 1);
-    one = lth_reshape(read_on(t, x, lth_add(lth_loop_index(&l), 2), 1, cache), C);
-    lth_loop_end(&l, cache, 2, &one, 1);
+    lth_tensor kept[4], parts[2], one;
+    for (int i = 0; i < 4; i++)
+        kept[i] = lth_attention_cache_new(x, 1, i < 2 ? HEADS : 1, 4, C / HEADS);
+    parts[0] = read_part(t, lth_slice(x, 1, 0, 2), lth_index(x, 0), kept);
+    lth_loop l = lth_loop_begin(lth_none(), 2, kept, 4, NULL, 0);
+    for (int i = 0; i < 4; i++)
+        kept[i] = lth_loop_carried(&l, (uint32_t)i);
+    lth_tensor place = lth_add(lth_loop_index(&l), 2);
+    one = lth_reshape(read_part(t, lth_slice_at(x, 1, place, 1), place, kept), C);
+    lth_loop_end(&l, kept, 4, &one, 1);
     parts[1] = lth_reshape(lth_loop_stack(&l, 0), 1, 2, C);
     return lth_concat(parts, 2, 1);
 }
@@ -202,12 +260,12 @@ static lth_tensor read_in_turns(const gpt_trial *t, lth_tensor x)
 Test(nn_transformer, what_is_read_on_with_a_cache_is_what_is_read_at_once)
 {
     lab l;
-    gpt_trial t;
-    lab_open(&l, LTH_F64, make_gpt_trial, &t);
+    reader t;
+    lab_open(&l, LTH_F64, make_reader, &t);
     lab_field_text(&l, "x", "[[[0.5, -1.0, 0.25, 2.0], [1.5, 0.0, -0.5, 1.0], [0.1, 0.2, 0.3, -2.0], [-1.0, 1.0, 0.7, 0.4]]]");
     lab_begin(&l, false);
-    lth_tensor x = lab_input(&l, "x"), whole = lth_gpt_block_apply(&t.block, lth_add(x, lth_learned_positions(&t.places, x)));
-    engine_output(l.g, whole, LTH_HERE);
+    lth_tensor x = lab_input(&l, "x");
+    engine_output(l.g, read_part(&t, x, lth_none(), NULL), LTH_HERE);
     engine_output(l.g, read_in_turns(&t, x), LTH_HERE);
     lab_end(&l);
     for (int64_t i = 0; i < 4 * C; i++)
@@ -237,8 +295,23 @@ static lth_status make_wrong(void *self, lth_setup *s)
     case 5:
         lth_gpt_block_new(s, "m", 6, 4);
         break;
-    default:
+    case 6:
         lth_gpt_block_new(s, "m", 4, 2, .activation = LTH_OP_RELU);
+        break;
+    case 7:
+        lth_grouped_attention_new(s, "m", 6, 3, .groups = 2);
+        break;
+    case 8:
+        lth_grouped_attention_new(s, "m", 6, 4);
+        break;
+    case 9:
+        lth_llama_layer_new(s, "m", 6, 3);
+        break;
+    case 10:
+        lth_grouped_attention_new(s, "m", 6, 3, .hidden = 4);
+        break;
+    default:
+        lth_transformer_encoder_layer_new(s, "m", 4, 2, .norm = 1);
         break;
     }
     return lth_setup_status(s);
@@ -249,6 +322,7 @@ typedef struct layers {
     lth_transformer_stack stack;
     lth_embedding places;
     lth_gpt_block block;
+    lth_llama_layer llama;
 } layers;
 
 static lth_status make_layers(void *self, lth_setup *s)
@@ -258,6 +332,7 @@ static lth_status make_layers(void *self, lth_setup *s)
     m->decoder = lth_transformer_decoder_layer_new(s, "decoder", 2, 1, .hidden = 2);
     m->stack = lth_transformer_encoder_new(s, "stack", 1, 2, 1, .hidden = 2);
     m->places = lth_embedding_new(s, "places", 2, 2);
+    m->llama = lth_llama_layer_new(s, "llama", 2, 1, .hidden = 2);
     return lth_setup_status(s);
 }
 
@@ -265,7 +340,8 @@ static lth_status make_layers(void *self, lth_setup *s)
     do {                                                           \
         lab_begin(&l, true);                                       \
         lth_tensor x = lab_input(&l, "x"), n = lab_input(&l, "n"); \
-        (void)x, (void)n;                                          \
+        lth_rotary_table table = lth_rotary_tables(x);             \
+        (void)n, (void)table;                                      \
         LAB_REFUSES(&l, expression, message);                      \
     } while (0)
 
@@ -279,8 +355,13 @@ Test(nn_transformer, what_does_not_fit_is_refused_at_the_author_s_line)
         "a stack of a transformer has 1 to 64 layers",
         "causal attention: the channels must be a multiple of the number of heads",
         "LTH_OP_GELU or LTH_OP_GELU_TANH",
+        "grouped attention: the heads must be a multiple of the groups",
+        "grouped attention: the heads must be a multiple of the groups, and the channels of the heads where .head is not given",
+        "SwiGLU: the width within must be at least 1",
+        "grouped attention: .hidden and .eps are of a whole layer",
+        "a last norm, .norm = 1, is of a stack",
     };
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 12; i++)
         lab_refuses_to_make(make_wrong, &i, wrong[i], __FILE__);
     lab l;
     static layers m, none;
@@ -295,6 +376,10 @@ Test(nn_transformer, what_does_not_fit_is_refused_at_the_author_s_line)
     REFUSES(lth_transformer_encoder_apply(&m.stack, lth_slice(x, 2, 0, 1)), "query: expected (B, T, 2), got (1, 3, 1)");
     REFUSES(lth_transformer_decoder_layer_apply(&m.decoder, x, lth_none()), "wants the memory that it looks at");
     REFUSES(lth_gpt_block_apply(&none.block, x), "call lth_gpt_block_new in configure");
+    REFUSES(lth_grouped_attention_apply(&none.llama.self_attn, x, table), "call lth_grouped_attention_new in configure");
+    REFUSES(lth_swiglu_apply(&none.llama.mlp, x), "call lth_swiglu_new in configure");
+    REFUSES(lth_grouped_attention_apply(&m.llama.self_attn, lth_slice(x, 2, 0, 1), table), "expected (B, T, 2), got (1, 3, 1)");
+    REFUSES(lth_llama_layer_apply(&m.llama, lth_slice(x, 1, 0, 2), table), "wants cosines and sines (2, R / 2), got (3, 1)");
     REFUSES(lth_rotary_tables(n),
             "rotary tables: expected (..., T, C), floating, an even number of channels and a theta above 0; "
             "got i64 (1, 3), 3 channels");
