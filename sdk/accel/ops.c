@@ -61,7 +61,6 @@ static const accel_op ops[] = {
     { LTH_OP_AND, "and", ACCEL_POINTWISE, 2, 2, 1, 0, 0 },
     { LTH_OP_OR, "or", ACCEL_POINTWISE, 2, 2, 1, 0, 0 },
     { LTH_OP_WHERE, "where", ACCEL_POINTWISE, 3, 3, 1, 1, 0 },
-    { LTH_OP_DROPOUT, "dropout", ACCEL_POINTWISE, 2, 2, 1, 0, sizeof(lth_attr_random) },
 
     { LTH_OP_RESHAPE, "reshape", ACCEL_SHAPE, 1, 1, 1, 0, sizeof(lth_attr_dims) },
     { LTH_OP_PERMUTE, "permute", ACCEL_SHAPE, 1, 1, 1, 0, sizeof(lth_attr_dims) },
@@ -103,6 +102,7 @@ static const accel_op ops[] = {
     { LTH_OP_CROSS_ENTROPY, "cross_entropy", ACCEL_KERNEL, 2, 2, 2, 0, 0 },
     { LTH_OP_CROSS_ENTROPY_GRAD, "cross_entropy_grad", ACCEL_KERNEL, 4, 4, 1, 0, 0 },
     { LTH_OP_LAYER_NORM, "layer_norm", ACCEL_KERNEL, 2, 2, 2, 0, sizeof(lth_attr_axis) },
+    { LTH_OP_DROPOUT, "dropout", ACCEL_POINTWISE, 2, 2, 1, 0, sizeof(lth_attr_random) },
 
     { LTH_OP_BATCH_NORM, "batch_norm", ACCEL_KERNEL, 2, 2, 3, 0, sizeof(lth_attr_axis) },
     { LTH_OP_RMS_NORM, "rms_norm", ACCEL_KERNEL, 2, 2, 2, 0, sizeof(lth_attr_axis) },
@@ -121,13 +121,16 @@ static const accel_op ops[] = {
     { LTH_OP_ASSERT, "assert", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_text) },
 };
 
-/* The rows are in order of code but for DROPOUT, so a plain search; compilation alone asks. */
+/* The rows are in order of code. */
+static int by_code(const void *code, const void *row)
+{
+    uint32_t a = *(const uint32_t *)code, b = ((const accel_op *)row)->code;
+    return a < b ? -1 : a > b;
+}
+
 const accel_op *accel_op_find(uint32_t code)
 {
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
-        if (ops[i].code == code)
-            return &ops[i];
-    return NULL;
+    return bsearch(&code, ops, sizeof ops / sizeof *ops, sizeof *ops, by_code);
 }
 
 lth_dtype accel_node_dtype(const lth_graph *g, const lth_node *n)
