@@ -8,7 +8,7 @@
 
 #include <lthost/accelerator.h>
 
-enum { BENCH_SLOTS = 32 };
+enum { BENCH_SLOTS = 160 };
 
 typedef struct bench {
     const lth_accelerator *accelerator;

@@ -42,6 +42,12 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     return lth_graph_node(g, node)->op == LTH_OP_MATMUL ? 100 : 0;
 }
 
+static bool supports(void *self, uint32_t op, lth_dtype dtype)
+{
+    (void)self;
+    return accel_tile_supports(op, dtype) || plain_find(op, dtype);
+}
+
 static void *allocate(void *self, uint64_t bytes)
 {
     (void)self;
@@ -101,6 +107,7 @@ static const void *value_data(void *self, lth_plan *p, uint32_t value)
 }
 
 static const lth_accelerator plain = { .struct_size = sizeof plain,
+                                       .supports = supports,
                                        .alloc = allocate,
                                        .free = release_memory,
                                        .compile = compile,

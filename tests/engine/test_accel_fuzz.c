@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_VALUES = 120, ARENA = 600 };
+enum { MOST_VALUES = 120, ARENA = 600, SLOTS = 32 };
 
 typedef struct maker {
     bench *b;
@@ -65,9 +65,9 @@ static uint32_t partner(maker *m, uint32_t x)
         if (memcmp(shape(m, y), &s, sizeof s) == 0)
             return y;
     }
-    if (below(m, 2) && m->b->g.scalar_count < BENCH_SLOTS)
+    if (below(m, 2) && m->b->g.scalar_count < SLOTS)
         return expanded(m, bench_scalar(m->b, s.dtype, bench_random_real(&m->random, -1, 1)), &s);
-    if (m->b->g.input_count < BENCH_SLOTS)
+    if (m->b->g.input_count < SLOTS)
         return expanded(m, input(m, row), &s);
     return x;
 }
@@ -88,7 +88,7 @@ static uint32_t pointwise(maker *m)
 
 static uint32_t dropout(maker *m)
 {
-    uint32_t x = pick(m), p = m->b->g.scalar_count < BENCH_SLOTS ? bench_scalar(m->b, m->dtype, 0.3) : LTH_NO_VALUE;
+    uint32_t x = pick(m), p = m->b->g.scalar_count < SLOTS ? bench_scalar(m->b, m->dtype, 0.3) : LTH_NO_VALUE;
     if (p == LTH_NO_VALUE)
         return x;
     uint32_t operands[] = { x, p };
@@ -132,7 +132,7 @@ static uint32_t moved(maker *m)
     }
     default: {
         lth_attr_pad a = { { 0 }, { 0 } };
-        uint32_t operands[] = { x, m->b->g.scalar_count < BENCH_SLOTS ? bench_scalar(m->b, s.dtype, 0.5) : LTH_NO_VALUE };
+        uint32_t operands[] = { x, m->b->g.scalar_count < SLOTS ? bench_scalar(m->b, s.dtype, 0.5) : LTH_NO_VALUE };
         if (operands[1] == LTH_NO_VALUE || lth_shape_count(&s) > 100)
             return x;
         for (int32_t i = 0; i < s.rank; i++) {
@@ -181,7 +181,7 @@ static void effect(maker *m)
                 offset = ((const lth_attr_state *)(const void *)(m->b->g.attributes + n->attributes))->offset;
         }
         bench_assign(m->b, m->arena, offset, v);
-    } else if (m->b->g.output_count < BENCH_SLOTS) {
+    } else if (m->b->g.output_count < SLOTS) {
         bench_output(m->b, v);
     }
 }
@@ -201,7 +201,7 @@ static void build(bench *b, uint64_t seed, lth_dtype dtype)
     uint32_t nodes = 10 + below(&m, 60);
     while (m.count < nodes) {
         uint32_t what = below(&m, 20);
-        if (what == 0 && b->g.input_count < BENCH_SLOTS)
+        if (what == 0 && b->g.input_count < SLOTS)
             keep(&m, input(&m, random_shape(&m)));
         else if (what == 1)
             keep(&m, state(&m));
