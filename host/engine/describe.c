@@ -139,6 +139,9 @@ static void describe_operands(const engine *g, const plan *p, const lth_node *n,
         str_printf(text, " '%s'", p->field_names[slot]);
     else if (n->op == LTH_OP_INPUT || n->op == LTH_OP_SCALAR || n->op == LTH_OP_OUTPUT)
         str_printf(text, " #%u", slot);
+    else if (n->op == LTH_OP_LOOP)
+        str_printf(text, " up to %lld turns%s", (long long)((const lth_attr_loop *)at)->length,
+                   ((const lth_attr_loop *)at)->reverse ? ", backwards" : "");
     else if (n->op == LTH_OP_PRINT || n->op == LTH_OP_ASSERT)
         str_printf(text, " \"%.64s\"", ((const lth_attr_text *)at)->text);
     else if (n->op == LTH_OP_STATE || n->op == LTH_OP_ASSIGN)
@@ -152,6 +155,8 @@ static void describe_line(const engine *g, const plan *p, uint32_t node, str *te
     char shape[220];
     str_clear(text);
     str_append(text, "  ");
+    for (uint32_t r = n->op == LTH_OP_LOOP ? p->graph.regions[n->region].parent : n->region; r; r = p->graph.regions[r].parent)
+        str_append(text, "  "); /* a body */
     if (n->value_count)
         str_printf(text, "%%%u = ", n->first_value);
     str_append(text, op_name(n->op));

@@ -5,7 +5,8 @@
  * (a mask's), that stands for a query which sees no key, or that came from one of those is no fault by itself; any other number
  * that is not finite is. Then the way back is walked from the check that failed, along faults, and along given infinities
  * where an infinity has no other reason: the first op on it is the one to blame; a leaf means that data, state or a number
- * was bad already. */
+ * was bad already. Of a loop's body the last turn alone is there to look at: where the way ends at the loop itself, another run
+ * checks node after node. */
 #include "engine/internal.h"
 #include "engine/op_table.h"
 #include "util/memory.h"
@@ -20,6 +21,7 @@ typedef struct search {
     lth_plan *run;
     uint8_t *fault;   /* by value: FINITE, ... */
     bool *on_the_way; /* by value */
+    bool in_body;     /* what was found is of a loop's body, in a turn before the last */
 } search;
 
 enum { FINITE, GIVEN, FAULT };
@@ -48,11 +50,30 @@ static range range_of(const search *s, uint32_t value)
     return r;
 }
 
-/* Compiles and runs the graph for its values. */
-static bool run_for_values(search *s, const lth_bindings *bindings)
+/* Compiles the graph without effects and runs it. */
+static lth_status run_clean(search *s, uint32_t flags, const lth_bindings *bindings, lth_run_result *result)
 {
     const engine_options *o = &s->engine->options;
+    lth_graph view;
+    graph_view(&s->clean, &view);
+    lth_compile_args args = { .struct_size = sizeof args, .flags = flags, .graph = &view };
+    *result = (lth_run_result) { .struct_size = sizeof *result, .failed_node = LTH_NO_VALUE };
+    lth_status status = o->accelerator->compile(o->accelerator_self, &args, &s->run);
+    return status ? status : o->accelerator->run(o->accelerator_self, s->run, bindings, result);
+}
+
+static void release_run(search *s)
+{
+    const engine_options *o = &s->engine->options;
+    if (s->run && o->accelerator->release)
+        o->accelerator->release(o->accelerator_self, s->run);
+    s->run = NULL;
+}
+
+static bool run_for_values(search *s, const lth_bindings *bindings)
+{
     const graph *in = &s->plan->graph;
+    lth_run_result result;
     uint32_t *map = memory_new(in->value_count * sizeof *map + 1);
     graph_copy_frame(in, &s->clean);
     s->clean.output_count = 0;
@@ -60,29 +81,56 @@ static bool run_for_values(search *s, const lth_bindings *bindings)
         if (in->nodes[i].value_count > 0)
             graph_copy_node(in, i, &s->clean, map);
     free(map);
-    lth_graph view;
-    graph_view(&s->clean, &view);
-    lth_compile_args args = { .struct_size = sizeof args, .flags = LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL, .graph = &view };
-    if (o->accelerator->compile(o->accelerator_self, &args, &s->run))
-        return false;
-    lth_run_result result = { .struct_size = sizeof result, .failed_node = LTH_NO_VALUE };
-    return o->accelerator->run(o->accelerator_self, s->run, bindings, &result) == LTH_OK;
+    return run_clean(s, LTH_COMPILE_NO_FUSION | LTH_COMPILE_KEEP_ALL, bindings, &result) == LTH_OK;
+}
+
+static bool is_of_loop(const lth_node *n) { return n->op == LTH_OP_LOOP || n->op == LTH_OP_LOOP_END; }
+
+static const lth_node *loop_of(const graph *g, const lth_node *n)
+{
+    return n->op == LTH_OP_LOOP ? n : &g->nodes[g->values[g->operands[n->first_operand]].node];
+}
+
+/* The node of the loop's body that makes the first number which is not finite; `origin`, the loop's, where none is found. */
+static uint32_t find_in_body(search *s, uint32_t origin, const lth_bindings *bindings)
+{
+    lth_run_result result;
+    const lth_region *body = &s->clean.regions[loop_of(&s->clean, &s->clean.nodes[origin])->region];
+    release_run(s);
+    lth_status status = run_clean(s, LTH_COMPILE_NO_FUSION | LTH_COMPILE_CHECK_FINITE, bindings, &result);
+    s->in_body =
+        status == LTH_CHECK && result.failed_node >= body->first_node && result.failed_node < body->first_node + body->node_count;
+    return s->in_body ? result.failed_node : origin;
+}
+
+static uint8_t worst_operand(const search *s, const lth_node *n)
+{
+    uint8_t worst = FINITE;
+    for (uint32_t k = 0; k < n->operand_count; k++) {
+        uint8_t operand = s->fault[s->clean.operands[n->first_operand + k]];
+        worst = operand > worst ? operand : worst;
+    }
+    return worst;
 }
 
 static void find_faults(search *s)
 {
     for (uint32_t i = 0; i < s->clean.node_count; i++) {
         const lth_node *n = &s->clean.nodes[i];
-        uint8_t worst = n->op == LTH_OP_SCALAR ? GIVEN : FINITE;
-        for (uint32_t k = 0; k < n->operand_count; k++) {
-            uint8_t operand = s->fault[s->clean.operands[n->first_operand + k]];
-            worst = operand > worst ? operand : worst;
-        }
+        uint8_t worst = n->op == LTH_OP_SCALAR ? GIVEN : worst_operand(s, n);
         for (uint32_t k = 0; k < n->value_count; k++) {
             range r = range_of(s, n->first_value + k);
             bool given = worst == GIVEN || (worst == FINITE && n->op == LTH_OP_ATTENTION && k == 1); /* a log-sum-exp */
             s->fault[n->first_value + k] = !r.not_finite ? FINITE : r.nan || !given ? FAULT : GIVEN;
         }
+    }
+}
+
+static void mark_operands(search *s, const lth_node *n, uint8_t met)
+{
+    for (uint32_t k = 0; k < n->operand_count; k++) {
+        uint32_t operand = s->clean.operands[n->first_operand + k];
+        s->on_the_way[operand] = s->on_the_way[operand] || s->fault[operand] >= met;
     }
 }
 
@@ -100,10 +148,9 @@ static uint32_t find_origin(search *s, uint32_t value)
         if (met == FINITE)
             continue;
         origin = i;
-        for (uint32_t k = 0; k < n->operand_count; k++) {
-            uint32_t operand = s->clean.operands[n->first_operand + k];
-            s->on_the_way[operand] = s->on_the_way[operand] || s->fault[operand] >= met;
-        }
+        mark_operands(s, n, met);
+        if (n->op == LTH_OP_LOOP_END) /* with no turn, its results are what the loop began with */
+            mark_operands(s, loop_of(&s->clean, n), met);
     }
     return origin;
 }
@@ -155,7 +202,9 @@ static void tell_op(const search *s, const lth_node *n, error *e)
                    forward ? "`" : "", site->file, site->line);
     else
         str_printf(&text, " at %s:%u", site->file, site->line);
-    for (uint32_t i = 0; i < n->operand_count && i < 4; i++) {
+    if (s->in_body)
+        str_append(&text, ", in the body of a loop");
+    for (uint32_t i = 0; i < n->operand_count && i < 4 && !s->in_body && !is_of_loop(n); i++) {
         range r = range_of(s, in->operands[n->first_operand + i]);
         if (r.low == r.high)
             str_printf(&text, "%s operand %u is %.6g", i ? "," : ";", i + 1, r.low);
@@ -180,14 +229,15 @@ void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_
     if (run_for_values(&s, bindings) && all_finite->operand_count == 1) {
         find_faults(&s);
         uint32_t origin = find_origin(&s, in->operands[all_finite->first_operand]);
+        if (origin != LTH_NO_VALUE && is_of_loop(&s.clean.nodes[origin]))
+            origin = find_in_body(&s, origin, bindings);
         const lth_node *n = origin == LTH_NO_VALUE ? NULL : &s.clean.nodes[origin];
         if (n && n->op < LTH_OP_NEG)
             tell_leaf(&s, n, e);
         else if (n)
             tell_op(&s, n, e);
     }
-    if (s.run && g->options.accelerator->release)
-        g->options.accelerator->release(g->options.accelerator_self, s.run);
+    release_run(&s);
     graph_free(&s.clean);
     free(s.fault);
     free(s.on_the_way);

@@ -396,6 +396,80 @@ Test(loops, a_steady_step_with_a_loop_and_its_gradient_allocates_nothing)
     rig_close(&r);
 }
 
+/* ---- Looking in ---- */
+
+Test(loops, a_value_of_a_loop_can_be_read_in_the_middle_of_a_step_that_goes_on_with_it)
+{
+    static const char *const accelerators[] = { "reference", "cpu" };
+    for (size_t i = 0; i < 2; i++) {
+        rig r;
+        double numbers[MOST], read, sum = 0;
+        if (!rig_has(accelerators[i]))
+            continue;
+        rig_open(&r, &(rig_setup) { .floating = LTH_F64, .accelerator = accelerators[i] });
+        run(&r, recurrence, &(form) { .loop = true, .turns = 5 }, numbers);
+        outputs o = { .count = 0 };
+        rig_begin(&r, &(rig_recipe) { .evaluate = true });
+        recurrence(&r, &(form) { .loop = true, .turns = 5, .x = batch(&r) }, &o);
+        read = lth_item(lth_sum(o.at[2]));
+        uint32_t slot = engine_output(r.g, lth_add(lth_sum(o.at[2]), lth_sum(o.at[0])), RIG_HERE);
+        cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+        for (int k = 8; k < 8 + 4 * T; k++)
+            sum += numbers[k];
+        cr_assert_float_eq(read, sum, 1e-12);
+        for (int k = 0; k < 4; k++)
+            sum += numbers[k];
+        cr_assert_float_eq(engine_output_value(r.g, r.ticket, slot), sum, 1e-12);
+        rig_close(&r);
+    }
+}
+
+/* sqrt(c - 1), again and again: not a number from the third turn on. */
+static void fails_in_its_third_turn(rig *r)
+{
+    lth_tensor first = lth_add(lth_sum(lth_mul(lth_parameter_value(batch(r), r->b1), 0)), 4);
+    lth_loop l = lth_loop_begin(lth_none(), T, &first, 1, NULL, 0);
+    lth_tensor next = lth_sqrt(lth_sub(lth_loop_carried(&l, 0), 1.5));
+    lth_loop_end(&l, &next, 1, &next, 1);
+    const engine_update_args args = { .divisor = 1, .guard = true };
+    const lth_tensor *gradients;
+    uint32_t count;
+    cr_assert_eq(engine_gradients(r->g, 0, lth_sum(lth_loop_stack(&l, 0)), &gradients, &count, RIG_HERE), LTH_OK);
+    engine_update(r->g, 0, gradients, &args, RIG_HERE);
+}
+
+Test(loops, the_op_of_a_body_that_made_the_first_number_which_is_not_finite_is_named)
+{
+    static const char *const accelerators[] = { "reference", "cpu" };
+    for (size_t i = 0; i < 2; i++) {
+        rig r;
+        if (!rig_has(accelerators[i]))
+            continue;
+        rig_open(&r, &(rig_setup) { .floating = LTH_F64, .accelerator = accelerators[i] });
+        rig_begin(&r, NULL);
+        fails_in_its_third_turn(&r);
+        cr_assert_eq(rig_end(&r), LTH_CHECK);
+        cr_assert(strstr(r.e.text, "`sqrt`") && strstr(r.e.text, "in the body of a loop"), "%s", r.e.text);
+        rig_close(&r);
+    }
+}
+
+static void note_line(void *context, const char *text) { str_printf(context, "%s\n", text); }
+
+Test(loops, a_plan_shows_a_body_within_its_loop)
+{
+    rig r;
+    double numbers[MOST];
+    str text = { 0 };
+    rig_open(&r, &(rig_setup) { .floating = LTH_F64 });
+    run(&r, recurrence, &(form) { .loop = true, .turns = 5, .reverse = true }, numbers);
+    engine_describe(r.g, note_line, &text);
+    cr_assert(strstr(str_text(&text), " up to 8 turns, backwards"), "%s", str_text(&text));
+    cr_assert(strstr(str_text(&text), "\n    %") && strstr(str_text(&text), " = tanh "), "%s", str_text(&text));
+    str_free(&text);
+    rig_close(&r);
+}
+
 /* ---- Memory ---- */
 
 static uint32_t op(graph *g, uint32_t code, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size)
