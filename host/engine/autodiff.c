@@ -16,7 +16,7 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
 
 op_rule autodiff_rule(autodiff_pass *p, uint32_t site)
 {
-    return (op_rule) { .g = p->g, .site = site, .constant = constant, .constant_context = p, .error = p->error };
+    return (op_rule) { .g = p->g, .site = site, .constant = constant, .constant_context = p, .recorder = p->c->recorder, .error = p->error };
 }
 
 /* Whether derivatives pass through the op. */

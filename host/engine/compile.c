@@ -28,7 +28,7 @@ static void name_unsupported(engine *g, const graph *in, error *e)
             continue;
         const lth_site *s = &in->sites[n->site];
         error_set(e, LTH_UNSUPPORTED, "%s:%u: accelerator '%s' does not run %s on %s", s->file, s->line,
-                  g->options.accelerator->id, info->name, lth_dtype_name(dtype));
+                  g->options.accelerator->id, describe_op(in, n), lth_dtype_name(dtype));
     }
 }
 

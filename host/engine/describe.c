@@ -12,10 +12,12 @@ void describe_shape(const lth_shape *shape, char *out, size_t size)
     snprintf(out, size, "%s %s", lth_dtype_name(shape->dtype), op_shape_text(shape).text);
 }
 
-static const char *op_name(uint32_t op)
+const char *describe_op(const graph *in, const lth_node *n)
 {
-    const op_info *info = op_find(op);
-    return info ? info->name : op == TRACE_OP_TOTAL ? "sum of gradients" : op == TRACE_OP_CLIP ? "clipping" : "accumulation";
+    const op_info *info = op_find(n->op);
+    if (n->op == LTH_OP_CUSTOM)
+        return ((const lth_attr_custom *)(const void *)(in->attributes + n->attributes))->name;
+    return info ? info->name : n->op == TRACE_OP_TOTAL ? "sum of gradients" : n->op == TRACE_OP_CLIP ? "clipping" : "accumulation";
 }
 
 static const char *base_name(const char *file)
@@ -31,7 +33,7 @@ void describe_node(const graph *in, uint32_t node, char *out, size_t size)
     char shape[220] = "";
     if (n->value_count)
         describe_shape(graph_shape(in, n->first_value), shape, sizeof shape);
-    snprintf(out, size, "%s%s%s at %s:%u", op_name(n->op), *shape ? " " : "", shape, base_name(s->file), s->line);
+    snprintf(out, size, "%s%s%s at %s:%u", describe_op(in, n), *shape ? " " : "", shape, base_name(s->file), s->line);
 }
 
 /* ---- Why a plan was made ---- */
@@ -159,7 +161,7 @@ static void describe_line(const engine *g, const plan *p, uint32_t node, str *te
         str_append(text, "  "); /* a body */
     if (n->value_count)
         str_printf(text, "%%%u = ", n->first_value);
-    str_append(text, op_name(n->op));
+    str_append(text, describe_op(&p->graph, n));
     describe_operands(g, p, n, text);
     for (uint32_t i = 0; i < n->value_count; i++) {
         describe_shape(graph_shape(&p->graph, n->first_value + i), shape, sizeof shape);

@@ -221,6 +221,11 @@ bool expand(engine *g, const graph *record, bool assigns, graph *out, uint32_t *
     expansion x = { .engine = g, .record = record, .out = out, .constants = c, .map = map, .error = e };
     out->arenas = g->state.arenas;
     out->arena_count = (uint32_t)g->state.arena_count;
+    for (uint32_t i = 0; i < record->custom_count; i++)
+        graph_add_custom(out, record->customs[i]);
+    c->recorder = &g->rule;
+    g->rule.constants = c;
+    g->rule.training = g->step.args.training;
     g->rule.random_count = TRACE_FIRST_RULE_RANDOM;
     x.regions = arena_array(&x.memory, record->region_count, sizeof *x.regions);
     memset(x.regions, 0, record->region_count * sizeof *x.regions);

@@ -23,6 +23,7 @@ void graph_free(graph *g)
     free(g->attributes);
     free(g->sites);
     free(g->regions);
+    free(g->customs);
     free(g->shapes);
     free(g->results);
     graph_init(g);
@@ -31,7 +32,7 @@ void graph_free(graph *g)
 void graph_reset(graph *g)
 {
     g->node_count = g->value_count = g->operand_count = g->attributes_size = g->site_count = 0;
-    g->input_count = g->output_count = g->scalar_count = g->step.node_count = g->region = 0;
+    g->input_count = g->output_count = g->scalar_count = g->step.node_count = g->region = g->custom_count = 0;
     g->region_count = 1;
 }
 
@@ -65,6 +66,16 @@ uint32_t graph_site(graph *g, const char *file, uint32_t line)
     RESERVE(g, sites, site_capacity, g->site_count + 1);
     g->sites[g->site_count] = (lth_site) { file, line, 0 };
     return g->site_count++;
+}
+
+uint32_t graph_add_custom(graph *g, const struct lth_custom_op *op)
+{
+    for (uint32_t i = 0; i < g->custom_count; i++)
+        if (g->customs[i] == op)
+            return i;
+    RESERVE(g, customs, custom_capacity, g->custom_count + 1);
+    g->customs[g->custom_count] = op;
+    return g->custom_count++;
 }
 
 static void at_least(uint32_t *count, uint32_t slot)
@@ -354,6 +365,8 @@ void graph_copy_frame(const graph *in, graph *out)
     out->scalar_count = in->scalar_count;
     out->arenas = in->arenas;
     out->arena_count = in->arena_count;
+    for (uint32_t i = 0; i < in->custom_count; i++)
+        graph_add_custom(out, in->customs[i]);
     if (in->region_count == 1)
         return;
     RESERVE(out, regions, region_capacity, in->region_count);
@@ -471,5 +484,7 @@ void graph_view(const graph *g, lth_graph *out)
         .scalar_count = g->scalar_count,
         .arena_count = g->arena_count,
         .arenas = g->arenas,
+        .customs = g->customs,
+        .custom_count = g->custom_count,
     };
 }

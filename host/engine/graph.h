@@ -25,6 +25,8 @@ typedef struct graph {
     uint32_t region_count, region_capacity;
     uint32_t region; /* that is open: where the next node goes */
     uint32_t reserved2;
+    const struct lth_custom_op **customs; /* what CUSTOM nodes run */
+    uint32_t custom_count, custom_capacity;
     const lth_shape **shapes; /* scratch of graph_emit */
     lth_shape *results;       /* scratch of graph_shapes */
     uint32_t shapes_capacity, results_capacity;
@@ -76,7 +78,13 @@ uint32_t graph_loop_end(graph *g, const uint32_t *operands, uint32_t stacked, ui
 /* The LOOP_END of a LOOP's region, or the number of nodes where it is still open. */
 uint32_t graph_loop_end_node(const graph *g, uint32_t region);
 
-/* Makes the empty `out` ready for copies of nodes of `in`: sites, regions, arenas, counts of slots. */
+/* custom.c: an author's own op (custom.h); `attributes` are the author's. As graph_emit. */
+uint32_t graph_emit_custom(graph *g, const struct lth_custom_op *op, const uint32_t *operands, uint32_t count,
+                           const void *attributes, uint32_t attributes_size, uint32_t site, error *e);
+/* The op's index in g->customs. */
+uint32_t graph_add_custom(graph *g, const struct lth_custom_op *op);
+
+/* Makes the empty `out` ready for copies of nodes of `in`: sites, regions, arenas, authors' ops, counts of slots. */
 void graph_copy_frame(const graph *in, graph *out);
 /* Copies a node with its operands renamed by `map`, in which its results are entered. */
 void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map);

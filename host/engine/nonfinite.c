@@ -164,7 +164,7 @@ static const char *forward_op(const search *s, const lth_site *site)
         const op_info *info = op_find(record->nodes[i].op);
         if (other->line == site->line && other->file == site->file && info && info->gradient &&
             record->nodes[i].op != LTH_OP_EXPAND)
-            return info->name;
+            return describe_op(record, &record->nodes[i]);
     }
     return NULL;
 }
@@ -193,10 +193,9 @@ static void tell_op(const search *s, const lth_node *n, error *e)
 {
     const graph *in = &s->clean;
     const lth_site *site = &in->sites[n->site];
-    const op_info *info = op_find(n->op);
     const char *forward = n->flags & LTH_NODE_GRADIENT ? forward_op(s, site) : NULL;
     str text = { 0 };
-    str_printf(&text, "the first non-finite value came from `%s`", info ? info->name : "?");
+    str_printf(&text, "the first non-finite value came from `%s`", describe_op(in, n));
     if (n->flags & LTH_NODE_GRADIENT)
         str_printf(&text, " in the gradient of %s%s%s at %s:%u", forward ? "`" : "what is", forward ? forward : "",
                    forward ? "`" : "", site->file, site->line);

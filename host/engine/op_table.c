@@ -21,7 +21,7 @@ static const family families[OP_CODES / GROUP] = {
     [9] = { ops_conv, LTH_OP_CONV, LTH_OP_RESIZE_GRAD },
     [10] = { ops_nn, LTH_OP_SOFTMAX, LTH_OP_DROPOUT },
     [11] = { ops_sequence, LTH_OP_BATCH_NORM, LTH_OP_RNN },
-    [12] = { ops_control, LTH_OP_LOOP, LTH_OP_LOOP_END },
+    [12] = { ops_control, LTH_OP_LOOP, LTH_OP_CUSTOM },
     [14] = { ops_effects, LTH_OP_ASSIGN, LTH_OP_ASSERT },
     [15] = { ops_symbolic, LTH_OP_GRAD, LTH_OP_UPDATE },
 };

@@ -30,6 +30,7 @@ typedef struct op_rule {
     /* A run-time scalar whose value is fixed (0.5, 1/n): same value and dtype, same slot. */
     uint32_t (*constant)(struct op_rule *r, double value, lth_dtype dtype);
     void *constant_context;
+    struct trace *recorder; /* where an author's gradient is recorded */
     error *error;
 } op_rule;
 

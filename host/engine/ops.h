@@ -33,6 +33,7 @@ void grad_cumsum(op_rule *r);
 bool shape_argsort(op_shapes *s);
 bool shape_rnn(op_shapes *s);
 void decompose_rnn(op_rule *r);
+void grad_custom(op_rule *r);
 
 /* ---- For shape rules ---- */
 

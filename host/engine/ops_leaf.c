@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/ops_leaf.c: leaves, control, effects and symbols: ops without a derivative. */
+ * engine/ops_leaf.c: leaves, control, effects and symbols: ops without a shape rule or a derivative of the common kind. */
 #include "engine/ops.h"
+
+#include <lthost/custom.h>
 
 #include <string.h>
 
@@ -76,10 +78,11 @@ const op_info ops_leaves[] = {
     { LTH_OP_INTEGER, "integer", OP_LEAF, 0, 0, 1, false, sizeof(lth_attr_integer), NULL, NULL, NULL },
 };
 
-/* Their shapes are worked out where they are recorded (loop.c). */
+/* Their shapes are worked out where they are recorded (loop.c, custom.c); a custom op's attributes are at least of that size. */
 const op_info ops_control[] = {
     { LTH_OP_LOOP, "loop", OP_PRIMITIVE, 1, OP_ANY_NUMBER, 0, false, sizeof(lth_attr_loop), NULL, NULL, NULL },
     { LTH_OP_LOOP_END, "loop_end", OP_PRIMITIVE, 1, OP_ANY_NUMBER, 0, false, sizeof(lth_attr_loop), NULL, NULL, NULL },
+    { LTH_OP_CUSTOM, "custom", OP_PRIMITIVE, 1, LTH_CUSTOM_OPERANDS, 0, false, sizeof(lth_attr_custom), NULL, grad_custom, NULL },
 };
 
 const op_info ops_effects[] = {

@@ -11,6 +11,7 @@ typedef struct constants {
     uint32_t count, capacity;
     uint32_t first_slot, reserved;
     uint32_t *leaves; /* by value and dtype: the leaf that was made last, to be tried first */
+    struct trace *recorder; /* of the gradients of authors' ops; NULL where there can be none */
 } constants;
 void constants_free(constants *c);
 /* The SCALAR leaf for a value in g: one a value and dtype. */

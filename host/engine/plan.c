@@ -22,7 +22,8 @@ static bool bytes_equal(const void *a, const void *b, size_t size) { return size
 bool graphs_equal(const graph *a, const graph *b)
 {
     if (a->node_count != b->node_count || a->value_count != b->value_count || a->operand_count != b->operand_count ||
-        a->attributes_size != b->attributes_size || a->region_count != b->region_count)
+        a->attributes_size != b->attributes_size || a->region_count != b->region_count ||
+        a->custom_count != b->custom_count)
         return false;
     for (uint32_t i = 0; i < a->node_count; i++)
         if (!nodes_equal(&a->nodes[i], &b->nodes[i]))
@@ -32,7 +33,8 @@ bool graphs_equal(const graph *a, const graph *b)
             return false;
     return bytes_equal(a->operands, b->operands, a->operand_count * sizeof *a->operands) &&
            bytes_equal(a->attributes, b->attributes, a->attributes_size) &&
-           bytes_equal(a->values, b->values, a->value_count * sizeof *a->values);
+           bytes_equal(a->values, b->values, a->value_count * sizeof *a->values) &&
+           bytes_equal(a->customs, b->customs, a->custom_count * sizeof *a->customs);
 }
 
 void graph_hash(const graph *g, hash *h)
@@ -117,6 +119,9 @@ static void copy_graph(const graph *in, graph *out)
         .scalar_count = in->scalar_count,
         .arenas = in->arenas,
         .arena_count = in->arena_count,
+        .customs = copy(in->customs, in->custom_count * sizeof *in->customs),
+        .custom_count = in->custom_count,
+        .custom_capacity = in->custom_count,
         .step = in->step,
     };
 }

@@ -104,6 +104,7 @@ void eager_free(engine *g, struct eager_program *program);
 void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_t guard, error *e);
 
 /* describe.c: for messages. "matmul f32 (64, 128) at mlp.c:31"; "f32 (64, 128)"; and why `p` has to be made. */
+const char *describe_op(const graph *in, const lth_node *n); /* "matmul"; of an author's op its own name */
 void describe_node(const graph *in, uint32_t node, char *out, size_t size);
 void describe_shape(const lth_shape *shape, char *out, size_t size);
 void describe_cause(engine *g, const plan *p);

@@ -34,10 +34,8 @@ static lth_status explain(engine *g, plan *p, const lth_bindings *bindings, cons
                          result->message[0] ? result->message : "it does not say why");
     const lth_node *n = &p->graph.nodes[result->failed_node];
     const lth_site *s = &p->graph.sites[n->site];
-    if (n->op != LTH_OP_ASSERT) {
-        const op_info *info = op_find(n->op);
-        return error_set(e, status, "%s at %s:%u: %s", info ? info->name : "an op", s->file, s->line, result->message);
-    }
+    if (n->op != LTH_OP_ASSERT)
+        return error_set(e, status, "%s at %s:%u: %s", describe_op(&p->graph, n), s->file, s->line, result->message);
     const lth_attr_text *text = (const void *)(p->graph.attributes + n->attributes);
     if (!(n->flags & LTH_NODE_GUARD))
         return error_set(e, LTH_CHECK, "assertion failed at %s:%u: %.64s", s->file, s->line, text->text);

@@ -3,6 +3,8 @@
 #include "engine/internal.h"
 #include "engine/op_table.h"
 
+#include <lthost/custom.h>
+
 #include <string.h>
 
 typedef struct builder {
@@ -40,6 +42,16 @@ static void take_flags(const graph *in, uint32_t op, const void *attributes, uin
     }
 }
 
+/* An author's op of the graph that is rewritten: its shapes follow the operands. */
+static uint32_t emit_custom(builder *b, const uint32_t *operands, uint32_t count, const lth_attr_custom *a, uint32_t size,
+                            uint32_t site)
+{
+    if (size >= sizeof *a && a->index < b->in->custom_count && a->size <= size - sizeof *a)
+        return graph_emit_custom(b->out, b->in->customs[a->index], operands, count, a + 1, a->size, site, &b->error);
+    error_set(&b->error, LTH_INVALID, "custom: a strategy can only use the authors' ops of the graph that it rewrites");
+    return LTH_NO_VALUE;
+}
+
 static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                      uint32_t size, uint32_t site)
 {
@@ -49,6 +61,8 @@ static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands
     for (uint32_t i = 0; i < count; i++)
         if (operands[i] == LTH_NO_VALUE)
             return LTH_NO_VALUE;
+    if (op == LTH_OP_CUSTOM)
+        return emit_custom(b, operands, count, attributes, size, place);
     const op_info *info = op_find(op);
     if (!info || info->shape) {
         uint32_t value = graph_emit(b->out, op, operands, count, attributes, size, place, &b->error);

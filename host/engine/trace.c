@@ -42,7 +42,7 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
         return;
     }
     if (x.trace != &t->head) {
-        trace_fail(t, file, line, "%s belongs to another trace: an optimizer's rule and a step cannot share tensors", what);
+        trace_fail(t, file, line, "%s belongs to another trace: a rule (an optimizer's, or a custom op's gradient) and a step cannot share tensors", what);
         return;
     }
     const char *advice = "a tensor lives for one step; keep what must outlive it in a buffer (lth_buffer_new, lth_assign)";
@@ -50,7 +50,7 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
     uint32_t slot = x.generation & 1;
     const graph *past = &g->records[slot];
     if (t->constants)
-        trace_fail(t, file, line, "%s is of an earlier use of this optimizer's rule; a tensor lives for one recording of it",
+        trace_fail(t, file, line, "%s is of an earlier use of a rule (an optimizer's, or a custom op's gradient); a tensor lives for one recording of it",
                    what);
     else if (x.generation + 1 == t->generation && x.node < past->value_count) {
         const lth_site *s = &past->sites[past->nodes[past->values[x.node].node].site];
@@ -183,7 +183,7 @@ static bool grad_is_inside(trace *t, const uint32_t *ids, uint32_t count, const 
 static lth_tensor emit_grad(trace *t, const uint32_t *ids, uint32_t count, const char *file, uint32_t line)
 {
     if (t->constants)
-        return trace_fail(t, file, line, "grad: an optimizer's rule gets its gradients, it cannot ask for more");
+        return trace_fail(t, file, line, "grad: a rule (an optimizer's, or a custom op's gradient) gets its gradients, it cannot ask for more");
     if (!grad_is_inside(t, ids, count, file, line))
         return poison(t);
     const lth_shape *loss = graph_shape(t->graph, ids[0]);
@@ -348,13 +348,13 @@ static lth_dtype floating(lth_trace *h) { return of(h)->engine->options.floating
 static lth_tensor no_parameter(lth_trace *h, lth_parameter p, const char *file, uint32_t line)
 {
     (void)p;
-    return trace_fail(of(h), file, line, "an optimizer's rule gets its parameter from lth_update_parameter");
+    return trace_fail(of(h), file, line, "a rule reads no parameters by name: an optimizer's gets its own from lth_update_parameter, a custom op's gradient its operands");
 }
 
 static lth_tensor no_buffer(lth_trace *h, lth_buffer b, const char *file, uint32_t line)
 {
     (void)b;
-    return trace_fail(of(h), file, line, "an optimizer's rule has no buffers; its state is made in setup (lth_state_new)");
+    return trace_fail(of(h), file, line, "a rule has no buffers; an optimizer's state is made in setup (lth_state_new)");
 }
 
 static void no_assign(lth_trace *h, lth_buffer b, lth_tensor x, const char *file, uint32_t line)
@@ -366,7 +366,7 @@ static void no_assign(lth_trace *h, lth_buffer b, lth_tensor x, const char *file
 static lth_status no_read(lth_trace *h, lth_tensor x, void *out, uint64_t size, const char *file, uint32_t line)
 {
     (void)x;
-    trace_fail(of(h), file, line, "an optimizer's rule is recorded once a plan; it cannot read values");
+    trace_fail(of(h), file, line, "a rule (an optimizer's, or a custom op's gradient) is recorded once a plan; it cannot read values");
     memset(out, 0, size);
     return LTH_INVALID;
 }
@@ -388,6 +388,7 @@ static const lth_trace_api step_api = {
     .floating = floating,
     .loop_begin = trace_loop_begin,
     .loop_end = trace_loop_end,
+    .custom = trace_custom,
 };
 
 static const lth_trace_api rule_api = {
@@ -407,6 +408,7 @@ static const lth_trace_api rule_api = {
     .floating = floating,
     .loop_begin = trace_loop_begin,
     .loop_end = trace_loop_end,
+    .custom = trace_custom,
 };
 
 /* ---- Life ---- */

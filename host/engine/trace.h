@@ -2,7 +2,7 @@
  * engine/trace.h: where ops are recorded: the face that the ABI's lth_trace has for the host.
  *
  * There are two: the step's, into which the author and the trainer record, and the rules', into which an optimizer's rule
- * records while a plan is made. Both live as long as the engine, so that looking at a stale tensor is always safe. */
+ * and a custom op's gradient record while a plan is made. Both live as long as the engine, so that looking at a stale tensor is always safe. */
 #ifndef ENGINE_TRACE_H
 #define ENGINE_TRACE_H
 
@@ -11,6 +11,7 @@
 #include "util/arena.h"
 
 #include <lthost/control.h>
+#include <lthost/custom.h>
 
 struct engine;
 
@@ -83,6 +84,10 @@ lth_tensor trace_loop_end(lth_trace *h, lth_tensor index, const lth_tensor *next
 
 /* Whether an op may be recorded now; if not, the error is kept. */
 bool trace_ready(trace *t, const char *file, uint32_t line);
+
+/* custom.c: of lth_trace_api. */
+lth_tensor trace_custom(lth_trace *h, const lth_custom_op *op, const lth_tensor *x, uint32_t count, const void *attributes,
+                        uint32_t size, const char *file, uint32_t line);
 
 /* Scratch for n value ids, until the next call. */
 uint32_t *trace_ids(trace *t, size_t n);

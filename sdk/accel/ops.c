@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ops.h"
 
+#include <lthost/custom.h>
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +116,8 @@ static const accel_op ops[] = {
     { LTH_OP_RNN, "rnn", ACCEL_KERNEL, 6, 7, 3, 0, sizeof(lth_attr_rnn) },
     { LTH_OP_LOOP, "loop", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
     { LTH_OP_LOOP_END, "loop_end", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
+
+    { LTH_OP_CUSTOM, "custom", ACCEL_KERNEL, 1, LTH_CUSTOM_OPERANDS, MANY, 0, sizeof(lth_attr_custom) },
 
     { LTH_OP_ASSIGN, "assign", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_state) },
     { LTH_OP_OUTPUT, "output", ACCEL_EFFECT, 1, 1, 0, 0, sizeof(lth_attr_slot) },
@@ -244,6 +248,15 @@ static bool check_state(const lth_graph *g, const char *name, const lth_attr_sta
     return true;
 }
 
+/* An author's op: its table is there, and what it was recorded with. */
+static bool check_custom(const lth_graph *g, const lth_node *n, uint32_t node, accel_error *e)
+{
+    const lth_attr_custom *a = lth_node_attributes(g, n);
+    if (a->index >= g->custom_count || a->size > n->attributes_size - sizeof *a)
+        return refuse(e, node, "custom: op %u, but there are %u", a->index, g->custom_count);
+    return (n->value_count && n->value_count <= LTH_CUSTOM_RESULTS) || refuse(e, node, "custom: %u results", n->value_count);
+}
+
 static bool check_places(const lth_graph *g, const accel_op *op, const lth_node *n, uint32_t node, accel_error *e)
 {
     const void *a = lth_node_attributes(g, n);
@@ -253,6 +266,7 @@ static bool check_places(const lth_graph *g, const accel_op *op, const lth_node 
     case LTH_OP_SCALAR: return check_slot(op->name, ((const lth_attr_slot *)a)->slot, g->scalar_count, node, e);
     case LTH_OP_STATE: return check_state(g, op->name, a, lth_node_shape(g, n, 0), node, e);
     case LTH_OP_ASSIGN: return check_state(g, op->name, a, lth_node_operand_shape(g, n, 0), node, e);
+    case LTH_OP_CUSTOM: return check_custom(g, n, node, e);
     default: return true;
     }
 }
@@ -319,7 +333,7 @@ lth_graph *accel_graph_copy(const lth_graph *g)
     size_t bytes = align8(sizeof *g) + align8(g->node_count * sizeof *g->nodes) + align8(g->value_count * sizeof *g->values) +
                    align8(g->operand_count * sizeof *g->operands) + align8(g->attributes_size) +
                    align8(g->region_count * sizeof *g->regions) +
-                   align8(g->arena_count * sizeof *g->arenas);
+                   align8(g->arena_count * sizeof *g->arenas) + align8(g->custom_count * sizeof *g->customs);
     char *at = calloc(1, bytes);
     if (!at)
         return NULL;
@@ -335,6 +349,7 @@ lth_graph *accel_graph_copy(const lth_graph *g)
     for (uint32_t i = 0; i < g->arena_count; i++)
         arenas[i].name = "";
     c->arenas = arenas;
+    c->customs = copy_table(&at, g->customs, g->custom_count, sizeof *c->customs, sizeof *c->customs);
     c->node_stride = sizeof *c->nodes;
     c->value_stride = sizeof *c->values;
     c->region_stride = sizeof *c->regions;
@@ -428,7 +443,10 @@ void accel_node_text(const lth_graph *g, uint32_t node, char *out, size_t size)
         out[0] = 0;
     if (n->value_count)
         put(&t, "%%%u = ", n->first_value);
-    put(&t, "%s", op ? op->name : "?");
+    if (n->op == LTH_OP_CUSTOM)
+        put(&t, "%.48s", ((const lth_attr_custom *)lth_node_attributes(g, n))->name);
+    else
+        put(&t, "%s", op ? op->name : "?");
     for (uint32_t i = 0; i < n->operand_count; i++) {
         put(&t, i ? ", %%%u " : " %%%u ", lth_node_operand(g, n, i));
         put_shape(&t, lth_node_operand_shape(g, n, i));

@@ -25,7 +25,7 @@ typedef struct accel_op {
     const char *name; /* "matmul" */
     accel_class class;
     uint8_t min_operands, max_operands; /* ACCEL_ANY_COUNT: no upper end */
-    uint8_t results; /* ACCEL_ANY_COUNT: as many as its attributes say */
+    uint8_t results; /* ACCEL_ANY_COUNT: as many as the node or its attributes say */
     uint8_t key; /* the operand whose dtype chooses the kernel; ACCEL_KEY_RESULT: the result's */
     uint32_t attributes_size;
 } accel_op;

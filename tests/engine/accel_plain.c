@@ -16,7 +16,7 @@ struct lth_plan {
 static bool run_node(void *context, const accel_call *call)
 {
     (void)context;
-    plain_call plain = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message };
+    plain_call plain = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message, 1 };
     plain_kernel kernel = plain_find(call->node->op, accel_node_dtype(call->schedule->graph, call->node));
     cr_assert_not_null(kernel, "op %u has no plain kernel", call->node->op);
     if (call->workspace)

@@ -455,7 +455,7 @@ Test(engine_errors, a_wrong_rule_of_an_optimizer_is_told_by_its_name)
         { misshapes, "sets the parameter to f32 (); it must be f32 (4, 3)" },
         { bakes, "no numeric option with LTH_OPTION_HYPER" },
         { reads, "it cannot read values" },
-        { leaks, "is of an earlier use of this optimizer's rule" },
+        { leaks, "is of an earlier use of a rule" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         lth_optimizer rule = rig_sgd_each;

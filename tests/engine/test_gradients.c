@@ -221,7 +221,8 @@ Test(gradients, agree_with_finite_differences_for_every_op_and_sample)
             op_sample s = op_sample_at(op, i);
             checked += check_sample(&b, &s);
         }
-        cr_assert(!info || !info->gradient || checked > 0, "%s: no sample could be checked", info ? info->name : "");
+        cr_assert(!info || !info->gradient || op == LTH_OP_CUSTOM /* test_custom.c */ || checked > 0,
+                  "%s: no sample could be checked", info ? info->name : "");
     }
     bench_close(&b);
 }

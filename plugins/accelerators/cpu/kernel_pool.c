@@ -91,7 +91,7 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 {
     struct planes_call c = { k->detail, call };
     if (c.p->run == scatter_rows) {
-        plain_call plain = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message };
+        plain_call plain = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message, 1 };
         if (!plain_index_check(&plain, "index", c.p->out))
             return false;
     }

@@ -69,7 +69,7 @@ static bool run(const cpu_kernel *k, const accel_call *call)
     const rows *d = k->detail;
     rows_call c = { call, d->part, NULL, d->rows, d->C };
     if (d->target != LTH_DTYPE_NONE) {
-        plain_call checked = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message };
+        plain_call checked = { call->schedule->graph, call->node, call->in, call->out, call->bindings, call->message, 1 };
         if (!plain_index_check(&checked, "target", d->C))
             return false;
         c.target = call->in[1];

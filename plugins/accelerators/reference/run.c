@@ -102,7 +102,7 @@ static bool run_wide(const lth_plan *p, uint32_t node, void *const *out, const l
     const lth_node *n = lth_graph_node(p->graph, node);
     plain_wide_call w;
     plain_wide_enter(p->graph, n, p->operands, out, p->scratch[node], &w);
-    plain_call call = { p->wide, n, w.in, w.out, b, message };
+    plain_call call = { p->wide, n, w.in, w.out, b, message, 1 };
     if (!p->kernels[node](&call))
         return false;
     plain_wide_leave(p->graph, n, &w, out);
@@ -119,7 +119,7 @@ static lth_status run_node(lth_plan *p, uint32_t node, const lth_bindings *b, lt
     for (uint32_t i = 0; i < n->operand_count; i++)
         p->operands[i] = p->data[lth_node_operand(g, n, i)];
     void *const *out = p->data + n->first_value;
-    plain_call call = { g, n, p->operands, out, b, message };
+    plain_call call = { g, n, p->operands, out, b, message, 1 };
     bool ok = p->scratch[node] ? run_wide(p, node, out, b, message) : p->kernels[node](&call);
     return ok ? LTH_OK : fail(result, node, message);
 }

@@ -14,6 +14,7 @@ typedef struct plain_call {
     void *const *out;      /* the results' elements, dense */
     const lth_bindings *bindings;
     char *message; /* PLAIN_MESSAGE bytes: why it failed */
+    int32_t threads; /* that it may use; the loops here use one */
 } plain_call;
 
 enum { PLAIN_MESSAGE = sizeof((lth_run_result){ 0 }.message) };
@@ -34,7 +35,7 @@ typedef struct plain_family {
 
 extern const plain_family plain_leaf_ops, plain_pointwise_ops, plain_shape_ops, plain_reduce_ops, plain_index_ops, plain_network_ops,
     plain_attention_ops, plain_order_ops;
-extern const plain_family plain_conv_ops, plain_pool_ops, plain_resize_ops, plain_norm_ops;
+extern const plain_family plain_conv_ops, plain_pool_ops, plain_resize_ops, plain_norm_ops, plain_custom_ops;
 
 /* The kernel for an op on a dtype (accel_node_dtype), or NULL. */
 plain_kernel plain_find(uint32_t code, lth_dtype dtype);

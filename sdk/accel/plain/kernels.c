@@ -7,7 +7,7 @@ plain_kernel plain_find(uint32_t code, lth_dtype dtype)
                                                   &plain_reduce_ops, &plain_index_ops,     &plain_network_ops,
                                                   &plain_conv_ops,   &plain_pool_ops,      &plain_resize_ops,
                                                   &plain_attention_ops, &plain_order_ops,
-                                                  &plain_norm_ops };
+                                                  &plain_norm_ops,    &plain_custom_ops };
     if (dtype >= LTH_DTYPE_COUNT)
         return NULL;
     for (size_t f = 0; f < sizeof families / sizeof *families; f++)

@@ -14,6 +14,7 @@
 LTH_BEGIN_C
 
 #define LTH_NO_VALUE UINT32_MAX
+struct lth_custom_op;
 
 typedef struct lth_node {
     uint32_t op;
@@ -72,6 +73,8 @@ typedef struct lth_graph {
     const lth_region *regions; /* regions[0] is the step */
     uint32_t input_count, output_count, scalar_count, arena_count; /* slots that INPUT, OUTPUT, SCALAR and STATE/ASSIGN use */
     const lth_arena_info *arenas;
+    const struct lth_custom_op *const *customs; /* what CUSTOM nodes run, by lth_attr_custom.index (custom.h) */
+    uint32_t custom_count, reserved2;
 } lth_graph;
 
 static inline const lth_node *lth_graph_node(const lth_graph *g, uint32_t i) { return (const lth_node *)((const char *)g->nodes + (size_t)i * g->node_stride); }

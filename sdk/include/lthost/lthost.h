@@ -11,6 +11,7 @@
 #include "component.h"
 #include "control.h"
 #include "create.h"
+#include "custom.h"
 #include "datamodule.h"
 #include "einsum.h"
 #include "graph.h"

@@ -133,7 +133,7 @@ enum {
     /* Control. LOOP is the first node of a region and LOOP_END follows its last (lth_region in graph.h). */
     LTH_OP_LOOP = 192, /* P, lth_attr_loop: (i64 trip count of rank 0, initial values of what is carried..., sequences (T, ...)...) -> i64 index of rank 0, what is carried..., the sequences' parts at the index... */
     LTH_OP_LOOP_END = 193, /* P, lth_attr_loop: (the LOOP's index, next values of what is carried..., parts to be stacked...) -> last values..., stacks (T, ...)..., what was carried into each turn (T, ...)...; rows of turns that were not taken are 0 */
-    LTH_OP_CUSTOM = 194, /* P, lth_attr_custom: an author's own kernel (custom.h) */
+    LTH_OP_CUSTOM = 194, /* P, lth_attr_custom: an author's own kernel (custom.h); an accelerator may decline it */
 
     /* Effects: no result (but UPDATE); they take place at the plan's commit point, after every check. */
     LTH_OP_ASSIGN = 224, /* E, lth_attr_state: (value): becomes the slice's new content */

@@ -18,6 +18,7 @@
 LTH_BEGIN_C
 
 typedef struct lth_trace lth_trace;
+struct lth_custom_op;
 
 typedef struct lth_tensor {
     lth_trace *trace;
@@ -63,6 +64,9 @@ typedef struct lth_trace_api {
                              const lth_tensor *sequences, const char *file, uint32_t line);
     lth_tensor (*loop_end)(lth_trace *t, lth_tensor index, const lth_tensor *next, uint32_t next_count, const lth_tensor *parts,
                            uint32_t part_count, const char *file, uint32_t line);
+    /* Records an author's own op (custom.h); returns its first result. */
+    lth_tensor (*custom)(lth_trace *t, const struct lth_custom_op *op, const lth_tensor *operands, uint32_t count,
+                         const void *attributes, uint32_t attributes_size, const char *file, uint32_t line);
 } lth_trace_api;
 
 /* A trace begins with the table that serves it, so that a tensor is all that an op needs. */

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # outside.sh BUILD SCRATCH CC CXX GENERATOR: what is installed serves authors outside the tree, also after it was moved.
-# A model by plain cc and pkg-config, a model in C++20, a datamodule, a callback and a logger by find_package(lthost) are
-# built against the installed SDK, dropped into one folder, and train together.
+# A model by plain cc and pkg-config, a model in C++20, one with an op of its own, a datamodule, a callback and a logger by
+# find_package(lthost) are built against the installed SDK, dropped into one folder, and train together.
 set -euo pipefail
 build=$1 scratch=$2 cc=$3 cxx=$4 generator=$5
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,7 +34,7 @@ flags=$(pkg-config --cflags --libs lthost-sdk)
 "$lthost" manifest "$scratch/plugins/plane/plane.so" --output "$scratch/plugins/plane/plugin.ini"
 
 # By CMake; `install` puts them where the hand-made one lies.
-for project in curve waves tally lines; do
+for project in curve bump waves tally lines; do
     cmake -G "$generator" -S "$here/$project" -B "$scratch/$project" -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER="$cc" \
         -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX="$scratch/by-cmake" >/dev/null
     cmake --build "$scratch/$project" >/dev/null
@@ -47,13 +47,13 @@ for plugin in "$scratch"/plugins/*/*.so; do
     exported=$(nm -D --defined-only "$plugin" | awk '{print $3}')
     [ "$exported" = lth_plugin_entry_v1 ] || fail "$plugin exports: $exported"
 done
-for name in plane curve waves tally lines; do
+for name in plane curve bump waves tally lines; do
     "$lthost" plugins why "$name" --plugin-dir "$scratch/plugins" >"$scratch/why" || { cat "$scratch/why"; fail "$name is not found"; }
 done
 
 # They train together: each model fits the plane, the callback counts, the logger writes.
 cd "$scratch"
-for model in plane curve; do
+for model in plane curve bump; do
     "$lthost" run "$here/run.ini" --plugin-dir "$scratch/plugins" model.use=$model run.dir="$scratch/runs" run.name=$model
     folder=$(dirname "$(find "$scratch/runs" -name lines.txt -path "*$model*" | head -n 1)")
     [ "$(cat "$folder/tally.txt")" = 320 ] || fail "$model: the callback did not count 20 epochs of 16 batches"
@@ -61,4 +61,6 @@ for model in plane curve; do
         END { if (n < 20 || last > first / 2) { print model ": val_loss went from " first " to " last " in " n " rows"; exit 1 } }' \
         "$folder/lines.txt"
 done
-echo "outside: five projects built against a moved prefix trained together"
+"$lthost" plan "$here/run.ini" --plugin-dir "$scratch/plugins" model.use=bump >plan.txt
+grep -q "bump.gauss" plan.txt || fail "the plan does not show the author's op"
+echo "outside: six projects built against a moved prefix trained together"
