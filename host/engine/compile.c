@@ -54,6 +54,12 @@ static bool pass_join_pads(engine *g, plan *p, const graph *in, graph *out, cons
     return join_pads(in, out, c, map, e);
 }
 
+static bool pass_widen_sums(engine *g, plan *p, const graph *in, graph *out, constants *c, uint32_t *map, error *e)
+{
+    (void)g, (void)p, (void)c;
+    return widen_sums(in, out, map, e);
+}
+
 static bool pass_decompose(engine *g, plan *p, const graph *in, graph *out, constants *c, uint32_t *map, error *e)
 {
     (void)p;
@@ -111,7 +117,7 @@ static bool make_graph(engine *g, plan *p, constants *c, error *e)
     }
     graph_free(&expanded);
     free(places);
-    static pass_function *const passes[] = { pass_simplify, pass_join_pads, pass_decompose, pass_simplify };
+    static pass_function *const passes[] = { pass_simplify, pass_join_pads, pass_widen_sums, pass_decompose, pass_simplify };
     for (size_t i = 0; ok && i < sizeof passes / sizeof *passes; i++)
         ok = apply(g, p, passes[i], out, c, e);
     graph_keep_loops(out);

@@ -2,6 +2,7 @@
  * engine/decompose.c: composites as primitives. */
 #include "engine/ops.h"
 #include "engine/passes.h"
+#include "engine/precision.h"
 #include "util/memory.h"
 
 #include <stdlib.h>
@@ -21,6 +22,9 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
     return constants_value(p->c, p->out, value, dtype, r->site, p->error);
 }
 
+static bool is_16_bit(lth_dtype t) { return t == LTH_BF16 || t == LTH_F16; }
+
+/* A composite of 16 bits is computed in f32 and rounded at its end, as a kernel of its own would. */
 static bool replace(pass *p, const lth_node *n, const op_info *info)
 {
     uint32_t operands[OP_MAX_COMPOSITE], results[OP_MAX_RESULTS];
@@ -38,10 +42,16 @@ static bool replace(pass *p, const lth_node *n, const op_info *info)
                   .constant = constant,
                   .constant_context = p,
                   .error = p->error };
+    bool wide = op_precision_of(n->op) != OP_PRECISION_LOWER; /* products lower their operands themselves */
+    for (uint32_t i = 0; i < n->operand_count && wide; i++)
+        if (is_16_bit(graph_shape(p->out, operands[i])->dtype))
+            operands[i] = op_cast(&r, operands[i], LTH_F32);
     info->decompose(&r);
     for (uint32_t i = 0; i < n->value_count; i++) {
-        p->map[n->first_value + i] = results[i];
         const lth_shape *wanted = &p->in->values[n->first_value + i].shape;
+        if (wide && is_16_bit(wanted->dtype))
+            results[i] = op_cast(&r, results[i], wanted->dtype);
+        p->map[n->first_value + i] = results[i];
         if (p->error->status == LTH_OK && (results[i] == LTH_NO_VALUE || !op_same_dims(op_shape_of(&r, results[i]), wanted)))
             error_set(p->error, LTH_ERROR, "the decomposition of %s gives another shape than %s", info->name,
                       op_shape_text(wanted).text);

@@ -15,6 +15,11 @@ engine *engine_new(const engine_options *options, error *e)
         error_set(e, LTH_UNSUPPORTED, "the engine computes in f32 or f64, not in %s", lth_dtype_name(options->floating));
         return NULL;
     }
+    if (options->lower && (options->floating != LTH_F32 || (options->lower != LTH_BF16 && options->lower != LTH_F16))) {
+        error_set(e, LTH_UNSUPPORTED, "beside %s the engine cannot compute in %s; beside f32 it can in bf16 and f16",
+                  lth_dtype_name(options->floating), lth_dtype_name(options->lower));
+        return NULL;
+    }
     engine *g = memory_new(sizeof *g);
     g->options = *options;
     g->cache.hash_mask = UINT64_MAX;

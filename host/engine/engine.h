@@ -23,7 +23,8 @@ typedef struct engine_options {
     void *accelerator_self;
     const lth_strategy *strategy; /* NULL: as single */
     void *strategy_self;
-    lth_dtype floating; /* F32 or F64 */
+    lth_dtype floating; /* F32 or F64: of what is recorded, and of parameters, gradients' sums and optimizer state */
+    lth_dtype lower;    /* NONE, or BF16 or F16 beside F32: what gains by it computes in it (precision.h) */
     bool eager;         /* each node of a step as a plan of its own */
     bool no_fusion;
     uint64_t seed;

@@ -3,6 +3,7 @@
 #include "engine/expand.h"
 
 #include "engine/internal.h"
+#include "engine/precision.h"
 #include "util/memory.h"
 
 #include <stdlib.h>
@@ -121,8 +122,18 @@ static uint32_t *operands_of(expansion *x, const lth_node *n)
     return ids;
 }
 
+uint32_t *expand_operands(expansion *x, const lth_node *n, uint32_t site)
+{
+    uint32_t *ids = arena_array(&x->memory, n->operand_count, sizeof *ids);
+    for (uint32_t i = 0; i < n->operand_count; i++)
+        ids[i] = expand_recorded(x, x->record->operands[n->first_operand + i], site);
+    return ids;
+}
+
 static bool copy_node(expansion *x, const lth_node *n, uint32_t site)
 {
+    if (x->engine->options.lower)
+        return expand_in_precision(x, n, site);
     lth_shape *shapes = arena_array(&x->memory, n->value_count, sizeof *shapes);
     for (uint32_t i = 0; i < n->value_count; i++)
         shapes[i] = x->record->values[n->first_value + i].shape;
@@ -161,6 +172,7 @@ static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
 {
     uint32_t *ids = operands_of(x, n), before = x->out->node_count;
     uint32_t *gradients = arena_array(&x->memory, n->value_count, sizeof *gradients);
+    ids[0] = expand_recorded(x, x->record->operands[n->first_operand], site);
     if (!autodiff(x->out, x->constants, ids[0], ids + 1, n->value_count, gradients, site, x->error) ||
         !trains_something(x, n, gradients)) {
         error_prefix(x->error, "%s:%u: ", x->out->sites[site].file, x->out->sites[site].line);
@@ -169,8 +181,9 @@ static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
     for (uint32_t i = before; i < x->out->node_count; i++)
         x->out->nodes[i].flags |= LTH_NODE_GRADIENT;
     for (uint32_t i = 0; i < n->value_count; i++) {
-        if (gradients[i] == LTH_NO_VALUE) /* not on a path from the loss */
-            gradients[i] = zeros(x, &x->record->values[n->first_value + i].shape, site);
+        const lth_shape *shape = &x->record->values[n->first_value + i].shape;
+        gradients[i] = gradients[i] == LTH_NO_VALUE ? zeros(x, shape, site) /* not on a path from the loss */
+                                                    : expand_cast(x, gradients[i], shape->dtype, site);
         x->map[n->first_value + i] = gradients[i];
     }
     return x->error->status == LTH_OK;
@@ -180,8 +193,8 @@ static bool expand_buffer_assign(expansion *x, const lth_node *n, uint32_t site)
 {
     const lth_attr_state *at = (const void *)(x->record->attributes + n->attributes);
     uint32_t old = x->record->operands[n->first_operand];
-    expand_write(x, (state_place) { at->arena, 0, at->offset }, graph_shape(x->record, old), x->map[old], site);
-    return true;
+    expand_write(x, (state_place) { at->arena, 0, at->offset }, graph_shape(x->record, old), expand_recorded(x, old, site), site);
+    return x->error->status == LTH_OK;
 }
 
 static bool expand_node(expansion *x, const lth_node *n)

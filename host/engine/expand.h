@@ -41,6 +41,9 @@ typedef struct expansion {
  * gets where each value of the record went. On an error the message names the place. */
 bool expand(engine *g, const graph *record, bool assigns, graph *out, uint32_t *map, constants *c, error *e);
 
+/* The values of a node's operands, in the types that were recorded. Lives as long as the expansion. */
+uint32_t *expand_operands(expansion *x, const lth_node *n, uint32_t site);
+
 /* The present content of a slice within the expansion; and a new one. */
 uint32_t expand_state(expansion *x, state_place place, const lth_shape *shape, uint32_t site);
 void expand_write(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site);

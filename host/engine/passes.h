@@ -36,4 +36,8 @@ bool join_pads(const graph *in, graph *out, const constants *c, uint32_t *map, e
 bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype), void *context,
                uint32_t *map, error *e);
 
+/* Rewrites `in` into `out` (empty): what ends in a CAST from 16 bits to f32, and only there, is f32 from the product or sum on of
+ * which it is made. So gradients of parameters are never rounded to 16 bits. map as above. */
+bool widen_sums(const graph *in, graph *out, uint32_t *map, error *e);
+
 #endif

@@ -58,6 +58,18 @@ static bool leave_out(const engine *g, const plan *p, uint32_t node, uint32_t op
     return (op == LTH_OP_OUTPUT && p->segment) || ((op == LTH_OP_PRINT || op == LTH_OP_ASSERT) && node < done);
 }
 
+/* The segment's output: the value, in the type in which it was recorded. */
+static void append_read(const plan *p, const graph *in, uint32_t read, graph *out, uint32_t value)
+{
+    lth_attr_slot slot = { 0, 0 };
+    uint32_t site = in->nodes[in->values[read].node].site;
+    lth_shape shape = *graph_shape(&p->record, p->boundaries[p->boundary_count - 1].value);
+    lth_attr_dtype to = { shape.dtype, 0 };
+    if (graph_shape(out, value)->dtype != shape.dtype)
+        value = graph_append(out, LTH_OP_CAST, &value, 1, &to, sizeof to, site, &shape, 1);
+    graph_append(out, LTH_OP_OUTPUT, &value, 1, &slot, sizeof slot, site, NULL, 0);
+}
+
 void plan_cut(engine *g, plan *p, const graph *in, uint32_t read, graph *out, uint32_t *map)
 {
     graph_copy_frame(in, out);
@@ -82,10 +94,9 @@ void plan_cut(engine *g, plan *p, const graph *in, uint32_t read, graph *out, ui
         else
             graph_copy_node(in, i, out, map);
     }
-    lth_attr_slot slot = { 0, 0 };
     out->region = 0;
     if (p->segment)
-        graph_append(out, LTH_OP_OUTPUT, &map[read], 1, &slot, sizeof slot, in->nodes[in->values[read].node].site, NULL, 0);
+        append_read(p, in, read, out, map[read]);
 }
 
 /* The step cannot go on. */

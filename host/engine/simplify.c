@@ -66,9 +66,14 @@ static bool moves_nothing(const graph *g, const candidate *c)
     }
 }
 
-/* The same op twice gives back what went in. */
+/* The same op twice gives back what went in; so does a cast back from a type that holds all of the first one's numbers. */
 static bool undoes_itself(const graph *g, const candidate *c)
 {
+    if (c->op == LTH_OP_CAST && maker(g, c->operands[0])->op == LTH_OP_CAST) {
+        lth_dtype first = graph_shape(g, g->operands[maker(g, c->operands[0])->first_operand])->dtype;
+        lth_dtype between = graph_shape(g, c->operands[0])->dtype;
+        return c->result->dtype == first && (first == LTH_BF16 || first == LTH_F16) && (between == LTH_F32 || between == LTH_F64);
+    }
     bool involution = c->op == LTH_OP_NEG || c->op == LTH_OP_NOT || c->op == LTH_OP_FLIP;
     if (!involution)
         return false;

@@ -31,9 +31,7 @@ static sums open_sums(expansion *x, const lth_node *n, uint32_t site)
 {
     const trace_sums *at = (const void *)(x->record->attributes + n->attributes);
     sums s = { &x->engine->state.optimizers[at->optimizer], at->flags, n->first_value, site, NULL, NULL };
-    s.values = arena_array(&x->memory, n->operand_count, sizeof *s.values);
-    for (uint32_t i = 0; i < n->operand_count; i++)
-        s.values[i] = x->map[x->record->operands[n->first_operand + i]];
+    s.values = expand_operands(x, n, site);
     s.numbers = s.values + s.optimizer->parameter_count;
     return s;
 }
@@ -335,9 +333,7 @@ bool expand_update(expansion *x, const lth_node *n, uint32_t site)
     const lth_attr_update *at = (const void *)(x->record->attributes + n->attributes);
     const state_optimizer *o = &x->engine->state.optimizers[at->optimizer];
     const state_group *group = &o->groups[at->group];
-    uint32_t *values = arena_array(&x->memory, n->operand_count, sizeof *values);
-    for (uint32_t i = 0; i < n->operand_count; i++)
-        values[i] = x->map[x->record->operands[n->first_operand + i]];
+    uint32_t *values = expand_operands(x, n, site);
     uint32_t *slots = arena_array(&x->memory, 2 * group->slot_count, sizeof *slots), *numbers = slots + group->slot_count;
     memset(numbers, 0xff, group->slot_count * sizeof *numbers); /* LTH_NO_VALUE */
     rule_run r = { .head = { &update_api },

@@ -25,7 +25,7 @@ static const lth_option trainer_rows[] = {
     TRAINER(devices, "auto", NULL, "how many devices; auto: one"),
     TRAINER(num_nodes, "1", "1..", "machines that take part"),
     TRAINER(strategy, "auto", NULL, "how the run is spread over devices"),
-    TRAINER(precision, "32-true", NULL, "32-true or 64-true"),
+    TRAINER(precision, "32-true", NULL, "32-true, 64-true, or bf16-mixed: products in bf16, the rest in f32"),
     TRAINER(max_epochs, "1000", "-1..", "end after so many epochs; -1: no bound"),
     TRAINER(min_epochs, "0", "0..", "do not stop early before so many epochs"),
     TRAINER(max_steps, "-1", "-1..", "end after so many optimizer steps; -1: no bound"),
@@ -170,25 +170,35 @@ static void read_interval(const reader *r, const char *text, trainer_limits *out
               "neither a number of batches (100), nor a fraction of an epoch (0.25), nor a time (DD:HH:MM:SS)");
 }
 
-static void read_precision(const reader *r, const char *text, trainer_limits *out)
+/* Names and meanings are Lightning's; `short_name` is another name of the same. */
+static const struct {
+    const char *name, *short_name;
+    lth_dtype floating, lower;
+} precisions[] = {
+    { "32-true", "32", LTH_F32, LTH_DTYPE_NONE },
+    { "64-true", "64", LTH_F64, LTH_DTYPE_NONE },
+    { "bf16-mixed", "bf16", LTH_F32, LTH_BF16 },
+};
+
+static void read_precision(const reader *r, trainer_options *o, trainer_limits *out)
 {
-    static const char *const f32[] = { "32-true", "32" }, *const f64[] = { "64-true", "64" };
-    static const char *const later[] = { "16-true", "16-mixed", "16", "bf16-true", "bf16-mixed", "bf16", "transformer-engine" };
+    static const char *const later[] = { "16-true", "16-mixed", "16", "bf16-true", "transformer-engine" };
+    const char *text = o->precision;
     out->floating = LTH_F32;
-    for (size_t i = 0; i < 2; i++) {
-        if (strcmp(text, f32[i]) == 0)
-            return;
-        if (strcmp(text, f64[i]) == 0) {
-            out->floating = LTH_F64;
+    out->lower = LTH_DTYPE_NONE;
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++)
+        if (strcmp(text, precisions[i].name) == 0 || strcmp(text, precisions[i].short_name) == 0) {
+            o->precision = precisions[i].name;
+            out->floating = precisions[i].floating;
+            out->lower = precisions[i].lower;
             return;
         }
-    }
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(text, later[i]) == 0) {
-            wrong(r, "precision", text, "not there yet; there are 32-true and 64-true");
+            wrong(r, "precision", text, "not there yet; there are 32-true, 64-true and bf16-mixed");
             return;
         }
-    wrong(r, "precision", text, "no precision; there are 32-true and 64-true");
+    wrong(r, "precision", text, "no precision; there are 32-true, 64-true and bf16-mixed");
 }
 
 static void read_devices(const reader *r, const char *text, trainer_limits *out)
@@ -256,7 +266,7 @@ lth_status trainer_options_resolve(trainer_options *o, const config *c, config_s
     out->test = limit_of(&r, "limit_test_batches", o->limit_test_batches);
     out->predict = limit_of(&r, "limit_predict_batches", o->limit_predict_batches);
     read_interval(&r, o->val_check_interval, out);
-    read_precision(&r, o->precision, out);
+    read_precision(&r, o, out);
     read_devices(&r, o->devices, out);
     out->max_seconds = -1;
     if (o->max_time[0] && (out->max_seconds = options_duration(o->max_time)) < 0)

@@ -152,14 +152,17 @@ static void print_tensor(void *context, const char *text)
 static lth_status new_engine(session *s, error *e)
 {
     const lth_accelerator *accelerator = (const lth_accelerator *)s->accelerator->table;
-    if (!accelerator->supports(s->accelerator->self, LTH_OP_ADD, s->limits.floating))
-        return error_set(e, LTH_UNSUPPORTED, "[trainer] precision = %s: the accelerator '%s' does not compute in %s",
-                         s->options.precision, s->accelerator->known->id, lth_dtype_name(s->limits.floating));
+    const lth_dtype types[] = { s->limits.floating, s->limits.lower };
+    for (int i = 0; i < 2; i++)
+        if (types[i] && !accelerator->supports(s->accelerator->self, LTH_OP_ADD, types[i]))
+            return error_set(e, LTH_UNSUPPORTED, "[trainer] precision = %s: the accelerator '%s' does not compute in %s",
+                             s->options.precision, s->accelerator->known->id, lth_dtype_name(types[i]));
     const engine_options options = { .accelerator = accelerator,
                                      .accelerator_self = s->accelerator->self,
                                      .strategy = s->strategy ? (const lth_strategy *)s->strategy->table : NULL,
                                      .strategy_self = s->strategy ? s->strategy->self : NULL,
                                      .floating = s->limits.floating,
+                                     .lower = s->limits.lower,
                                      .eager = s->args->eager,
                                      .no_fusion = s->args->no_fusion,
                                      .seed = s->scope.seed,

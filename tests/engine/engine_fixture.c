@@ -99,6 +99,7 @@ void rig_open(rig *r, const rig_setup *s)
     r->options = (engine_options) { .accelerator = s->check_only ? NULL : r->bench.accelerator,
                                     .accelerator_self = r->bench.self,
                                     .floating = s->floating ? s->floating : LTH_F32,
+                                    .lower = s->lower,
                                     .eager = s->eager,
                                     .no_fusion = s->no_fusion,
                                     .strategy = s->strategy,

@@ -19,7 +19,6 @@ static const struct {
 } several[] = {
     { LTH_OP_ATTENTION, 3 }, /* the probabilities, as an operand of the second product */
     { LTH_OP_ATTENTION_GRAD, 3 },
-    { LTH_OP_BATCH_NORM, 2 }, /* op by op, where no kernel does it */
     { LTH_OP_RNN, 3 }, /* the state between steps, as an operand of the next product */
 };
 

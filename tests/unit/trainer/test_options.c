@@ -124,23 +124,32 @@ Test(options, without_any_bound_a_run_has_1000_epochs)
     cr_expect_not(r.limits.unbounded);
 }
 
-Test(options, precisions_that_are_not_there_yet_are_told_from_those_that_never_are)
+Test(options, a_precision_says_what_is_computed_in_which_type)
 {
     static const struct {
-        const char *text, *word;
-        lth_dtype floating;
-    } cases[] = { { "32-true", NULL, LTH_F32 },         { "32", NULL, LTH_F32 },
-                  { "64-true", NULL, LTH_F64 },         { "64", NULL, LTH_F64 },
-                  { "bf16-mixed", "not there yet", 0 }, { "16", "not there yet", 0 },
-                  { "fp32", "no precision", 0 } };
+        const char *text, *name, *word;
+        lth_dtype floating, lower;
+    } cases[] = {
+        { "32-true", "32-true", NULL, LTH_F32, LTH_DTYPE_NONE },
+        { "32", "32-true", NULL, LTH_F32, LTH_DTYPE_NONE },
+        { "64-true", "64-true", NULL, LTH_F64, LTH_DTYPE_NONE },
+        { "64", "64-true", NULL, LTH_F64, LTH_DTYPE_NONE },
+        { "bf16-mixed", "bf16-mixed", NULL, LTH_F32, LTH_BF16 },
+        { "bf16", "bf16-mixed", NULL, LTH_F32, LTH_BF16 },
+        { "16", NULL, "not there yet", 0, 0 },
+        { "fp32", NULL, "no precision", 0, 0 },
+    };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char lines[80];
         snprintf(lines, sizeof lines, "precision = %s\nmax_epochs = 1\n", cases[i].text);
         resolved r = resolve(lines);
-        if (cases[i].word)
+        if (cases[i].word) {
             cr_expect_not_null(strstr(r.said, cases[i].word), "%s: %s", cases[i].text, r.said);
-        else
-            cr_expect_eq(r.limits.floating, cases[i].floating, "%s", cases[i].text);
+            continue;
+        }
+        cr_expect_str_eq(r.o.precision, cases[i].name, "%s", cases[i].text);
+        cr_expect_eq(r.limits.floating, cases[i].floating, "%s", cases[i].text);
+        cr_expect_eq(r.limits.lower, cases[i].lower, "%s", cases[i].text);
     }
 }
 
