@@ -24,6 +24,10 @@ engine *engine_new(const engine_options *options, error *e)
     g->options = *options;
     g->cache.hash_mask = UINT64_MAX;
     g->cache.memory_limit = (uint64_t)sysconf(_SC_PHYS_PAGES) / 4 * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (options->accelerator)
+        str_append(&g->fingerprint, options->accelerator->fingerprint(options->accelerator_self));
+    if (options->accelerator && options->precision)
+        str_printf(&g->fingerprint, " precision=%s", options->precision);
     trace_init_step(&g->trace, g);
     trace_init_rule(&g->rule, g);
     graph_init(&g->records[0]);
@@ -52,6 +56,7 @@ void engine_free(engine *g)
         free(g->ring[i].memory);
     }
     str_free(&g->cause);
+    str_free(&g->fingerprint);
     free(g);
 }
 
@@ -244,7 +249,4 @@ double engine_output_value(engine *g, uint64_t ticket, uint32_t slot)
 
 void engine_get_stats(const engine *g, engine_stats *out) { *out = g->stats; }
 
-const char *engine_fingerprint(const engine *g)
-{
-    return g->options.accelerator ? g->options.accelerator->fingerprint(g->options.accelerator_self) : "";
-}
+const char *engine_fingerprint(const engine *g) { return str_text(&g->fingerprint); }

@@ -25,6 +25,7 @@ typedef struct engine_options {
     void *strategy_self;
     lth_dtype floating; /* F32 or F64: of what is recorded, and of parameters, gradients' sums and optimizer state */
     lth_dtype lower;    /* NONE, or BF16 or F16 beside F32: what gains by it computes in it (precision.h) */
+    const char *precision; /* what the two are called together, for the fingerprint; NULL: nothing */
     bool eager;         /* each node of a step as a plan of its own */
     bool no_fusion;
     uint64_t seed;
@@ -157,6 +158,7 @@ void engine_get_stats(const engine *g, engine_stats *out);
 const char *engine_compile_cause(const engine *g);
 /* Writes the plan of the last step ended: ops, fusions, memory, FLOPs; a line a call. */
 void engine_describe(engine *g, void (*line)(void *context, const char *text), void *context);
+/* The accelerator's, and the precision: what decides bits besides graph and shapes. "" without an accelerator. */
 const char *engine_fingerprint(const engine *g);
 
 #endif

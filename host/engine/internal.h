@@ -58,7 +58,7 @@ struct engine {
     struct eager_op **eager_ops; /* plans of one node, shared by all programs */
     size_t eager_op_count, eager_op_capacity;
     engine_stats stats;
-    str cause;
+    str cause, fingerprint;
 };
 
 static inline graph *engine_record(engine *g) { return &g->records[g->trace.generation & 1]; }

@@ -230,3 +230,17 @@ Test(precision, a_lower_type_that_cannot_be_is_refused)
     cr_assert_null(engine_new(&(engine_options) { .floating = LTH_F64, .lower = LTH_BF16 }, &e));
     cr_assert_str_eq(e.text, "beside f64 the engine cannot compute in bf16; beside f32 it can in bf16 and f16");
 }
+
+Test(precision, the_fingerprint_tells_it)
+{
+    static rig r;
+    rig_open(&r, NULL);
+    error e = { 0 };
+    engine_options o = r.options;
+    o.precision = "bf16-mixed";
+    o.lower = LTH_BF16;
+    engine *g = engine_new(&o, &e);
+    cr_assert_not_null(strstr(engine_fingerprint(g), " precision=bf16-mixed"), "%s", engine_fingerprint(g));
+    engine_free(g);
+    rig_close(&r);
+}

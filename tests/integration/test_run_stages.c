@@ -217,7 +217,7 @@ Test(stages, check_tells_a_shape_error_with_the_models_place)
 
 Test(stages, all_mistakes_of_a_run_file_come_at_once_with_their_places)
 {
-    run_write("run.ini", "[trainer]\nmax_epoch = 3\nprecision = bf16-mixed\nlogger = csv\nlimit_val_batches = 1.5\n"
+    run_write("run.ini", "[trainer]\nmax_epoch = 3\nprecision = fp32\nlogger = csv\nlimit_val_batches = 1.5\n"
                          "[model]\nuse = mpl\n[data]\nuse = digits\nbatch_size = many\n[optimizr]\nuse = sgd\n");
     outcome o = RUN("fit", "run.ini");
     cr_expect_eq(o.status, 2);
@@ -229,9 +229,9 @@ Test(stages, all_mistakes_of_a_run_file_come_at_once_with_their_places)
     EXPECT_SAYS(o, "[logger.csv]");
     outcome_free(&o);
     run_write("run.ini", DIGITS);
-    o = RUN("fit", "run.ini", "trainer.precision=bf16-mixed", "trainer.limit_val_batches=1.5", "trainer.devices=1,2");
+    o = RUN("fit", "run.ini", "trainer.precision=transformer-engine", "trainer.limit_val_batches=1.5", "trainer.devices=1,2");
     cr_expect_eq(o.status, 2);
-    EXPECT_SAYS(o, "precision = bf16-mixed is not there yet");
+    EXPECT_SAYS(o, "precision = transformer-engine is not there yet");
     EXPECT_SAYS(o, "limit_val_batches = 1.5");
     EXPECT_SAYS(o, "devices = 1,2");
     outcome_free(&o);
