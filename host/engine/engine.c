@@ -20,6 +20,10 @@ engine *engine_new(const engine_options *options, error *e)
                   lth_dtype_name(options->floating), lth_dtype_name(options->lower));
         return NULL;
     }
+    if (options->stored && options->stored != options->lower) {
+        error_set(e, LTH_UNSUPPORTED, "parameters cannot be of %s in a run that does not compute in it", lth_dtype_name(options->stored));
+        return NULL;
+    }
     engine *g = memory_new(sizeof *g);
     g->options = *options;
     g->cache.hash_mask = UINT64_MAX;

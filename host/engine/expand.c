@@ -37,14 +37,16 @@ uint32_t expand_state(expansion *x, state_place place, const lth_shape *shape, u
     return a ? a->value : trace_state(x->out, place.arena, place.offset, shape, site);
 }
 
-void expand_write(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site)
+uint32_t expand_write(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site)
 {
+    value = expand_cast(x, value, x->out->arenas[place.arena].dtype, site);
     expand_assign *a = find_assign(x, place);
     if (!a) {
         x->assigns = memory_grow(x->assigns, &x->assign_capacity, x->assign_count + 1, sizeof *x->assigns);
         a = &x->assigns[x->assign_count++];
     }
     *a = (expand_assign) { place, *shape, value, site };
+    return value;
 }
 
 /* ---- Groups as vectors ---- */
@@ -61,6 +63,8 @@ static bool untouched_parameters(const expansion *x, const state_group *group, c
     const state *s = &x->engine->state;
     for (uint32_t i = 0; i < group->count; i++) {
         const lth_node *n = &x->out->nodes[x->out->values[values[i]].node];
+        if (n->op == LTH_OP_CAST) /* of a parameter that is stored in a lower type */
+            n = &x->out->nodes[x->out->values[x->out->operands[n->first_operand]].node];
         const lth_attr_state *at = (const void *)(x->out->attributes + n->attributes);
         const state_place *p = &s->parameters.at[group->parameters[i]].place;
         if (n->op != LTH_OP_STATE || at->arena != p->arena || at->offset != p->offset)
@@ -74,10 +78,11 @@ uint32_t expand_flatten(expansion *x, const state_group *group, const uint32_t *
     for (size_t i = 0; i < x->flat_count; i++)
         if (x->flats[i].group == group && memcmp(x->flats[i].values, values, group->count * sizeof *values) == 0)
             return x->flats[i].flat;
-    lth_shape vector = { x->engine->options.floating, 1, { group->elements } };
     uint32_t flat;
     if (untouched_parameters(x, group, values)) {
+        lth_shape vector = { x->out->arenas[group->place.arena].dtype, 1, { group->elements } };
         flat = trace_state(x->out, group->place.arena, group->place.offset, &vector, site);
+        flat = expand_cast(x, flat, x->engine->options.floating, site);
     } else {
         uint32_t *parts = arena_array(&x->memory, group->count, sizeof *parts);
         for (uint32_t i = 0; i < group->count; i++) {

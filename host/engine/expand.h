@@ -46,7 +46,8 @@ uint32_t *expand_operands(expansion *x, const lth_node *n, uint32_t site);
 
 /* The present content of a slice within the expansion; and a new one. */
 uint32_t expand_state(expansion *x, state_place place, const lth_shape *shape, uint32_t site);
-void expand_write(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site);
+/* Returns the value as it is stored, which is rounded where the arena is of a lower type. */
+uint32_t expand_write(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site);
 
 /* A group's values (of its parameters' shapes) as one vector, and back. */
 uint32_t expand_flatten(expansion *x, const state_group *group, const uint32_t *values, uint32_t site);

@@ -62,6 +62,8 @@ static bool computes_lower(const expansion *x, const lth_node *n, const uint32_t
     bool all = true, any = false, decided = false;
     if (policy != OP_PRECISION_WIDEST)
         return policy == OP_PRECISION_LOWER;
+    if (n->op == LTH_OP_GATHER && x->engine->options.stored) /* rows of a table that is stored so */
+        return follows(x->record, x->record->operands[n->first_operand]);
     for (uint32_t i = 0; i < n->operand_count; i++) {
         uint32_t value = x->record->operands[n->first_operand + i];
         if (graph_shape(x->record, value)->dtype != floating)
@@ -77,11 +79,26 @@ static bool computes_lower(const expansion *x, const lth_node *n, const uint32_t
     return any && all;
 }
 
+/* A leaf of state: as the arena holds it, and from there on as it is recorded. A product's cast down takes that cast back
+ * (simplify.c), and a gradient by it is f32. */
+static bool expand_state_leaf(expansion *x, const lth_node *n, uint32_t site)
+{
+    const lth_attr_state *at = (const void *)(x->record->attributes + n->attributes);
+    lth_shape shape = x->record->values[n->first_value].shape;
+    lth_dtype recorded = shape.dtype;
+    shape.dtype = x->out->arenas[at->arena].dtype;
+    uint32_t value = trace_state(x->out, at->arena, at->offset, &shape, site);
+    x->map[n->first_value] = expand_cast(x, value, recorded, site);
+    return x->error->status == LTH_OK;
+}
+
 /* Whether the op casts its own operand, of whatever type it comes. */
 static bool takes_any(const lth_node *n) { return n->op == LTH_OP_CAST; }
 
 bool expand_in_precision(expansion *x, const lth_node *n, uint32_t site)
 {
+    if (n->op == LTH_OP_STATE)
+        return expand_state_leaf(x, n, site);
     const engine_options *o = &x->engine->options;
     const op_info *info = op_find(n->op);
     uint32_t *operands = arena_array(&x->memory, n->operand_count, sizeof *operands);

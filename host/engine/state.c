@@ -40,6 +40,15 @@ static void add_tensor(engine *g, const char *name, engine_tensor_kind kind, uin
     s->tensors[s->tensor_count++] = (state_tensor) { { name, kind, flags, *shape }, at, init };
 }
 
+/* A parameter as the arena holds it, of that shape as it is recorded. */
+static lth_shape stored(const engine *g, const lth_shape *shape)
+{
+    lth_shape s = *shape;
+    if (g->options.stored && s.dtype == g->options.floating)
+        s.dtype = g->options.stored;
+    return s;
+}
+
 static lth_init constant(double value) { return (lth_init) { .kind = LTH_INIT_CONSTANT, .a = value }; }
 
 static int64_t slot_elements(const state_group *group, const state_slot *slot)
@@ -50,7 +59,7 @@ static int64_t slot_elements(const state_group *group, const state_slot *slot)
 static void place_group(engine *g, const state_optimizer *o, state_group *group, bool accumulate)
 {
     lth_dtype type = g->options.floating;
-    group->place = place(g, "parameters", type, group->elements, true);
+    group->place = place(g, "parameters", stored(g, &(lth_shape) { .dtype = type }).dtype, group->elements, true);
     int64_t at = group->place.offset;
     for (uint32_t i = 0; i < group->count; i++) {
         state_entry *p = &g->state.parameters.at[group->parameters[i]];
@@ -121,9 +130,10 @@ static void lay_out(engine *g, bool accumulate)
     }
     for (size_t i = 0; i < s->parameters.count; i++) {
         state_entry *p = &s->parameters.at[i];
+        lth_shape shape = stored(g, &p->shape);
         if (p->optimizer < 0)
-            p->place = place(g, "parameters", p->shape.dtype, lth_shape_count(&p->shape), true);
-        add_tensor(g, p->name, ENGINE_PARAMETER, p->flags, &p->shape, p->place, p->init);
+            p->place = place(g, "parameters", shape.dtype, lth_shape_count(&shape), true);
+        add_tensor(g, p->name, ENGINE_PARAMETER, p->flags, &shape, p->place, p->init);
     }
     for (size_t i = 0; i < s->buffers.count; i++) {
         state_entry *b = &s->buffers.at[i];

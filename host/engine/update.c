@@ -5,6 +5,7 @@
  * in its own shape. */
 #include "engine/expand.h"
 #include "engine/internal.h"
+#include "engine/precision.h"
 
 #include <string.h>
 
@@ -304,8 +305,8 @@ static bool update_flat(rule_run *r, const uint32_t *values, uint32_t *results, 
     r->parameter = expand_flatten(x, group, values + group->count, r->site);
     if (r->gradient == LTH_NO_VALUE || r->parameter == LTH_NO_VALUE || !run_rule(r, numbers))
         return false;
-    expand_write(x, group->place, &r->shape, r->new_parameter, r->site);
-    return expand_unflatten(x, group, r->new_parameter, results, true, r->site);
+    uint32_t stored = expand_write(x, group->place, &r->shape, r->new_parameter, r->site);
+    return expand_unflatten(x, group, expand_cast(x, stored, r->shape.dtype, r->site), results, true, r->site);
 }
 
 static bool update_each(rule_run *r, const uint32_t *values, uint32_t *results, uint32_t *numbers)
@@ -320,8 +321,9 @@ static bool update_each(rule_run *r, const uint32_t *values, uint32_t *results, 
         r->parameter = values[r->group->count + i];
         if (!run_rule(r, numbers))
             return false;
-        expand_write(x, p->place, &p->shape, r->new_parameter, r->site);
-        results[i] = expand_emit(x, LTH_OP_STOP_GRADIENT, &r->new_parameter, 1, NULL, 0, r->site);
+        uint32_t stored = expand_write(x, p->place, &p->shape, r->new_parameter, r->site);
+        stored = expand_cast(x, stored, p->shape.dtype, r->site);
+        results[i] = expand_emit(x, LTH_OP_STOP_GRADIENT, &stored, 1, NULL, 0, r->site);
         if (results[i] == LTH_NO_VALUE)
             return false;
     }

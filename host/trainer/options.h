@@ -79,7 +79,7 @@ typedef struct trainer_limits {
     double val_interval;
     int64_t fast_dev_batches; /* 0: off */
     bool overfit;
-    lth_dtype floating, lower; /* precision: of parameters; and, or NONE, of products beside it (engine.h) */
+    lth_dtype floating, lower, stored; /* precision (engine.h) */
     int64_t devices; /* 0: auto */
     bool unbounded;  /* nothing that the run file says bounds a fit: max_epochs has its default */
 } trainer_limits;

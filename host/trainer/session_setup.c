@@ -163,6 +163,7 @@ static lth_status new_engine(session *s, error *e)
                                      .strategy_self = s->strategy ? s->strategy->self : NULL,
                                      .floating = s->limits.floating,
                                      .lower = s->limits.lower,
+                                     .stored = s->limits.stored,
                                      .precision = s->options.precision,
                                      .eager = s->args->eager,
                                      .no_fusion = s->args->no_fusion,

@@ -38,7 +38,18 @@ static double element(lth_dtype type, const void *in, int64_t i)
     }
 }
 
-bool weights_can_convert(lth_dtype from, lth_dtype to) { return lth_dtype_is_float(from) && (to == LTH_F32 || to == LTH_F64); }
+bool weights_can_convert(lth_dtype from, lth_dtype to)
+{
+    return lth_dtype_is_float(from) && (to == LTH_F32 || to == LTH_F64 || to == LTH_BF16);
+}
+
+/* To nearest even. */
+static uint16_t to_bf16(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(isnan(x) ? bits >> 16 | 0x40 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
 
 int64_t weights_convert(lth_dtype from, const void *in, lth_dtype to, void *out, int64_t count)
 {
@@ -50,7 +61,13 @@ int64_t weights_convert(lth_dtype from, const void *in, lth_dtype to, void *out,
             continue;
         }
         float narrow = (float)value;
-        ((float *)out)[i] = narrow;
+        if (to == LTH_BF16) {
+            uint16_t half = to_bf16(narrow);
+            ((uint16_t *)out)[i] = half;
+            narrow = (float)from_bf16(half);
+        } else {
+            ((float *)out)[i] = narrow;
+        }
         if (lost < 0 && isfinite(value) && !isfinite(narrow))
             lost = i;
     }

@@ -5,7 +5,7 @@
 
 #include "util/error.h"
 
-/* Whether weights_convert can: from any floating type to F32 or F64. */
+/* Whether weights_convert can: from any floating type to F32, F64 or BF16. */
 bool weights_can_convert(lth_dtype from, lth_dtype to);
 
 /* Rounds to nearest, ties to even. Returns the index of the first finite element that did not stay finite, or -1. */

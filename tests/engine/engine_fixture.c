@@ -100,6 +100,7 @@ void rig_open(rig *r, const rig_setup *s)
                                     .accelerator_self = r->bench.self,
                                     .floating = s->floating ? s->floating : LTH_F32,
                                     .lower = s->lower,
+                                    .stored = s->stored,
                                     .eager = s->eager,
                                     .no_fusion = s->no_fusion,
                                     .strategy = s->strategy,

@@ -34,7 +34,7 @@ typedef struct rig {
 /* What goes into rig_open; zero: the reference accelerator, F32, flat, one optimizer with one group, no accumulators. */
 typedef struct rig_setup {
     const char *accelerator;
-    lth_dtype floating, lower;
+    lth_dtype floating, lower, stored;
     const lth_optimizer *rule;
     const lth_strategy *strategy;
     bool eager, no_fusion, accumulate, check_only;

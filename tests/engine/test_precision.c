@@ -5,6 +5,7 @@
 #include "engine/op_table.h"
 #include "engine/precision.h"
 #include "engine_fixture.h"
+#include "half.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -242,5 +243,98 @@ Test(precision, the_fingerprint_tells_it)
     engine *g = engine_new(&o, &e);
     cr_assert_not_null(strstr(engine_fingerprint(g), " precision=bf16-mixed"), "%s", engine_fingerprint(g));
     engine_free(g);
+    rig_close(&r);
+}
+
+/* ---- bf16-true ---- */
+
+Test(precision, parameters_stored_in_bf16_are_read_by_products_as_they_are_and_updated_in_f32)
+{
+    static rig r;
+    rig_open(&r, &(rig_setup) { .lower = LTH_BF16, .stored = LTH_BF16 });
+    rig_train(&r, &(rig_recipe) { .guard = true });
+    for (uint32_t i = 0; i < engine_tensor_count(r.g); i++) {
+        const engine_tensor *t = engine_tensor_at(r.g, i);
+        cr_assert_eq(t->shape.dtype, t->kind == ENGINE_PARAMETER ? LTH_BF16 : LTH_F32, "%s", t->name);
+    }
+    const graph *g = plan_graph(&r);
+    uint32_t direct = 0;
+    for (uint32_t i = 0; i < g->node_count; i++) {
+        const lth_node *n = &g->nodes[i];
+        for (uint32_t k = 0; n->op == LTH_OP_MATMUL && k < 2; k++)
+            direct += maker(g, g->operands[n->first_operand + k])->op == LTH_OP_STATE;
+        if (n->op == LTH_OP_ASSIGN) {
+            const lth_attr_state *at = (const void *)(g->attributes + n->attributes);
+            cr_assert_eq(operand_type(g, n, 0), g->arenas[at->arena].dtype);
+        }
+    }
+    cr_assert_eq(direct, 3, "two weights forward and one backward, not %u", direct);
+    cr_assert_eq(count_of(g, LTH_OP_MUL, LTH_BF16, LTH_BF16), 0, "the rule computes in f32");
+    rig_close(&r);
+}
+
+Test(precision, training_with_parameters_in_bf16_learns)
+{
+    static const char *const accelerators[] = { "reference", "cpu" };
+    for (int k = 0; k < 4; k++) {
+        static rig r;
+        if (!rig_has(accelerators[k & 1]))
+            continue;
+        rig_open(&r, &(rig_setup) { .lower = LTH_BF16,
+                                    .stored = LTH_BF16,
+                                    .accelerator = accelerators[k & 1],
+                                    .rule = k < 2 ? &rig_sgd_flat : &rig_sgd_each });
+        double first = rig_train(&r, NULL), last = first;
+        for (int i = 0; i < 30; i++) {
+            r.sgd[0].lr = 0.05;
+            last = rig_train(&r, &(rig_recipe) { .guard = true, .clip_norm = 5 });
+        }
+        cr_assert(last < first / 3, "%s: from %g to %g", accelerators[k & 1], first, last);
+        rig_close(&r);
+    }
+}
+
+Test(precision, state_in_bf16_goes_into_another_engine_and_on_to_the_same_bits)
+{
+    static rig a, b;
+    const rig_setup setup = { .lower = LTH_BF16, .stored = LTH_BF16 };
+    rig_open(&a, &setup);
+    rig_open(&b, &setup);
+    for (int i = 0; i < 5; i++)
+        rig_train(&a, NULL);
+    for (uint32_t i = 0; i < engine_tensor_count(a.g); i++) {
+        char data[1024];
+        cr_assert_eq(engine_tensor_get(a.g, i, data, &a.e), LTH_OK);
+        cr_assert_eq(engine_tensor_set(b.g, i, data, &b.e), LTH_OK);
+    }
+    for (int i = 0; i < 5; i++) {
+        rig_train(&a, NULL);
+        rig_train(&b, NULL);
+    }
+    cr_assert_eq(rig_state_hash(&a), rig_state_hash(&b));
+    rig_close(&a);
+    rig_close(&b);
+}
+
+Test(precision, what_an_update_left_is_read_later_in_the_step_as_it_is_stored)
+{
+    static rig r;
+    double stored[16];
+    rig_open(&r, &(rig_setup) { .lower = LTH_BF16, .stored = LTH_BF16 });
+    lth_trace *t = rig_begin(&r, NULL);
+    const lth_tensor *gradients;
+    uint32_t count;
+    lth_tensor loss = rig_loss(&r, t);
+    engine_output(r.g, loss, RIG_HERE);
+    cr_assert_eq(engine_gradients(r.g, 0, loss, &gradients, &count, RIG_HERE), LTH_OK);
+    engine_update(r.g, 0, gradients, &(engine_update_args) { .divisor = 1 }, RIG_HERE);
+    uint32_t slot = engine_output(r.g, lth_parameter_value(loss, r.w1), RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_OK, "%s", r.e.text);
+    lth_shape shape;
+    const float *seen = engine_output_data(r.g, r.ticket, slot, &shape);
+    cr_assert_eq(shape.dtype, LTH_F32);
+    int64_t n = rig_get(&r, "one.weight", stored);
+    for (int64_t i = 0; i < n; i++)
+        cr_assert_eq(seen[i], half_of_bench(LTH_BF16, stored[i]));
     rig_close(&r);
 }
