@@ -3,6 +3,7 @@
 #include "engine/expand.h"
 
 #include "engine/internal.h"
+#include "engine/loss_scale.h"
 #include "engine/precision.h"
 #include "util/memory.h"
 
@@ -177,7 +178,7 @@ static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
 {
     uint32_t *ids = operands_of(x, n), before = x->out->node_count;
     uint32_t *gradients = arena_array(&x->memory, n->value_count, sizeof *gradients);
-    ids[0] = expand_recorded(x, x->record->operands[n->first_operand], site);
+    ids[0] = loss_scale_apply(x, expand_recorded(x, x->record->operands[n->first_operand], site), site);
     if (!autodiff(x->out, x->constants, ids[0], ids + 1, n->value_count, gradients, site, x->error) ||
         !trains_something(x, n, gradients)) {
         error_prefix(x->error, "%s:%u: ", x->out->sites[site].file, x->out->sites[site].line);
@@ -188,7 +189,7 @@ static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
     for (uint32_t i = 0; i < n->value_count; i++) {
         const lth_shape *shape = &x->record->values[n->first_value + i].shape;
         gradients[i] = gradients[i] == LTH_NO_VALUE ? zeros(x, shape, site) /* not on a path from the loss */
-                                                    : expand_cast(x, gradients[i], shape->dtype, site);
+                                                    : loss_scale_remove(x, expand_cast(x, gradients[i], shape->dtype, site), site);
         x->map[n->first_value + i] = gradients[i];
     }
     return x->error->status == LTH_OK;
@@ -236,7 +237,7 @@ static void append_assigns(expansion *x)
 
 bool expand(engine *g, const graph *record, bool assigns, graph *out, uint32_t *map, constants *c, error *e)
 {
-    expansion x = { .engine = g, .record = record, .out = out, .constants = c, .map = map, .error = e };
+    expansion x = { .engine = g, .record = record, .out = out, .constants = c, .map = map, .error = e, .takes_place = LTH_NO_VALUE };
     out->arenas = g->state.arenas;
     out->arena_count = (uint32_t)g->state.arena_count;
     for (uint32_t i = 0; i < record->custom_count; i++)

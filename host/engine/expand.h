@@ -33,6 +33,7 @@ typedef struct expansion {
     size_t assign_count, assign_capacity;
     expand_flat *flats;
     size_t flat_count, flat_capacity;
+    uint32_t takes_place; /* with a loss scale: whether the update that is being expanded does (loss_scale.h) */
     arena memory;
     error *error;
 } expansion;

@@ -222,9 +222,11 @@ void nonfinite_explain(engine *g, plan *p, const lth_bindings *bindings, uint32_
     graph_init(&s.clean);
     s.fault = memory_new(p->graph.value_count + 1);
     s.on_the_way = memory_new((p->graph.value_count + 1) * sizeof *s.on_the_way);
-    /* The guard asserts ALL_FINITE of a vector. */
+    /* The guard asserts ALL_FINITE of a vector, or that first of two. */
     const graph *in = &p->graph;
     const lth_node *all_finite = &in->nodes[in->values[in->operands[in->nodes[guard].first_operand]].node];
+    if (all_finite->op == LTH_OP_OR)
+        all_finite = &in->nodes[in->values[in->operands[all_finite->first_operand]].node];
     if (run_for_values(&s, bindings) && all_finite->operand_count == 1) {
         find_faults(&s);
         uint32_t origin = find_origin(&s, in->operands[all_finite->first_operand]);

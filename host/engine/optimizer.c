@@ -2,6 +2,7 @@
  * engine/optimizer.c: the trainer's half of a step, recorded as symbols: gradients, their sums, clipping, updates. Cheap per
  * step; what the symbols stand for is worked out once a plan (expand.c, update.c). */
 #include "engine/internal.h"
+#include "engine/loss_scale.h"
 
 #include <string.h>
 
@@ -179,7 +180,7 @@ lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals,
     if (args->clip_value > 0)
         numbers[number_count++] = args->clip_value;
     uint32_t flags = (args->guard ? TRACE_GUARD : 0) | (args->clip_norm > 0 ? TRACE_CLIP_NORM : 0) |
-                     (args->clip_value > 0 ? TRACE_CLIP_VALUE : 0);
+                     (args->clip_value > 0 ? TRACE_CLIP_VALUE : 0) | (loss_scale_is_used(g) ? TRACE_SCALED : 0);
     if (flags) {
         uint32_t first = over_all(g, TRACE_OP_CLIP, optimizer, flags, totals, numbers, number_count, false, file, line);
         if (first == LTH_NO_VALUE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/state.c: the arenas and the names of what lies in them. */
 #include "engine/internal.h"
+#include "engine/loss_scale.h"
 #include "util/memory.h"
 
 #include <stdlib.h>
@@ -119,6 +120,14 @@ static void name_accumulators(engine *g, const state_optimizer *o, const state_g
     }
 }
 
+state_place state_add_number(engine *g, const char *arena, const char *name, double initial)
+{
+    lth_shape number = { g->options.floating, 0, { 0 } };
+    state_place at = place(g, arena, number.dtype, 1, true);
+    add_tensor(g, name, ENGINE_OPTIMIZER_STATE, 0, &number, at, constant(initial));
+    return at;
+}
+
 /* Gives everything its place, then its name. */
 static void lay_out(engine *g, bool accumulate)
 {
@@ -146,6 +155,7 @@ static void lay_out(engine *g, bool accumulate)
     for (size_t i = 0; accumulate && i < s->optimizer_count; i++)
         for (size_t k = 0; k < s->optimizers[i].group_count; k++)
             name_accumulators(g, &s->optimizers[i], &s->optimizers[i].groups[k]);
+    loss_scale_allocate(g);
 }
 
 static char *place_address(const engine *g, state_place at)

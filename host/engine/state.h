@@ -94,11 +94,15 @@ typedef struct state {
     size_t arena_count, arena_capacity;
     state_tensor *tensors;
     size_t tensor_count, tensor_capacity;
+    state_place scale, growth_tracker; /* of the loss (loss_scale.h) */
     bool configured, allocated, accumulates;
     arena names; /* and all else that lives as long as the engine */
 } state;
 
 void state_free(engine *g);
+
+/* A number of the engine's own, kept with the optimizers' state. */
+state_place state_add_number(engine *g, const char *arena, const char *name, double initial);
 
 /* The value of a hyperparameter as the instance holds it now. */
 double state_hyper_value(const state_group *group, const state_hyper *hyper);

@@ -19,11 +19,11 @@ struct engine;
  * Symbolic ops of the engine's own; they never leave a record. */
 enum {
     TRACE_OP_TOTAL = 0x10001,     /* trace_sums: (gradients..., [divisor]) -> gradients / divisor + accumulated */
-    TRACE_OP_CLIP = 0x10002,      /* trace_sums: (totals..., [norm], [value]) -> clipped ones; guarded first */
+    TRACE_OP_CLIP = 0x10002,      /* trace_sums: (totals..., [norm], [value]) -> clipped ones; guarded first, or tested for the loss scale */
     TRACE_OP_ACCUMULATE = 0x10003 /* trace_sums: (gradients..., [divisor]): the accumulators' new content */
 };
 enum { TRACE_FIRST_RULE_RANDOM = 0x40000000 }; /* random ops of rules are never those of the author */
-enum { TRACE_DIVIDE = 1, TRACE_ADD = 2, TRACE_GUARD = 4, TRACE_CLIP_NORM = 8, TRACE_CLIP_VALUE = 16 };
+enum { TRACE_DIVIDE = 1, TRACE_ADD = 2, TRACE_GUARD = 4, TRACE_CLIP_NORM = 8, TRACE_CLIP_VALUE = 16, TRACE_SCALED = 32 };
 typedef struct trace_sums {
     uint32_t optimizer, flags;
 } trace_sums;

@@ -5,6 +5,7 @@
  * in its own shape. */
 #include "engine/expand.h"
 #include "engine/internal.h"
+#include "engine/loss_scale.h"
 #include "engine/precision.h"
 
 #include <string.h>
@@ -86,7 +87,7 @@ bool expand_accumulate(expansion *x, const lth_node *n, uint32_t site)
         uint32_t flat = total_of(x, &s, group, group_vector(x, &s, group, done));
         if (flat == LTH_NO_VALUE)
             return false;
-        if (s.flags & TRACE_GUARD)
+        if (s.flags & TRACE_GUARD && !loss_scale_is_used(x->engine)) /* else the update will see to it */
             guard(x, flat, site);
         expand_write(x, group->accumulated, &vector, flat, site);
         done += group->count;
@@ -118,10 +119,12 @@ bool expand_clip(expansion *x, const lth_node *n, uint32_t site)
         flats[k] = group_vector(x, &s, &s.optimizer->groups[k], done);
         if (flats[k] == LTH_NO_VALUE)
             return false;
-        if (s.flags & TRACE_GUARD)
+        if (s.flags & TRACE_GUARD && !(s.flags & TRACE_SCALED))
             guard(x, flats[k], site);
         done += s.optimizer->groups[k].count;
     }
+    if (s.flags & TRACE_SCALED)
+        loss_scale_step(x, flats, groups, site);
     const uint32_t *number = s.numbers;
     uint32_t factor = s.flags & TRACE_CLIP_NORM ? norm_factor(x, flats, groups, *number++, site) : LTH_NO_VALUE;
     uint32_t high = s.flags & TRACE_CLIP_VALUE ? *number : LTH_NO_VALUE;
@@ -263,6 +266,14 @@ static const lth_update_api update_api = {
     .hyper = update_hyper,
 };
 
+/* A new content of state, where the update takes place. */
+static void write_slot(expansion *x, state_place place, const lth_shape *shape, uint32_t value, uint32_t site)
+{
+    if (loss_scale_is_used(x->engine))
+        value = loss_scale_select(x, value, expand_state(x, place, shape, site), site);
+    expand_write(x, place, shape, value, site);
+}
+
 /* Records the rule once; what it sets of numbers goes to `numbers`, the rest is written. */
 static bool run_rule(rule_run *r, uint32_t *numbers)
 {
@@ -290,7 +301,7 @@ static bool run_rule(rule_run *r, uint32_t *numbers)
         if (slot->is_number && r->slots[i] != LTH_NO_VALUE)
             numbers[i] = r->slots[i];
         else if (r->slots[i] != LTH_NO_VALUE)
-            expand_write(x, place, &shape, r->slots[i], r->site);
+            write_slot(x, place, &shape, r->slots[i], r->site);
     }
     return x->error->status == LTH_OK;
 }
@@ -305,7 +316,8 @@ static bool update_flat(rule_run *r, const uint32_t *values, uint32_t *results, 
     r->parameter = expand_flatten(x, group, values + group->count, r->site);
     if (r->gradient == LTH_NO_VALUE || r->parameter == LTH_NO_VALUE || !run_rule(r, numbers))
         return false;
-    uint32_t stored = expand_write(x, group->place, &r->shape, r->new_parameter, r->site);
+    uint32_t next = loss_scale_select(x, r->new_parameter, r->parameter, r->site);
+    uint32_t stored = expand_write(x, group->place, &r->shape, next, r->site);
     return expand_unflatten(x, group, expand_cast(x, stored, r->shape.dtype, r->site), results, true, r->site);
 }
 
@@ -321,7 +333,8 @@ static bool update_each(rule_run *r, const uint32_t *values, uint32_t *results, 
         r->parameter = values[r->group->count + i];
         if (!run_rule(r, numbers))
             return false;
-        uint32_t stored = expand_write(x, p->place, &p->shape, r->new_parameter, r->site);
+        uint32_t next = loss_scale_select(x, r->new_parameter, r->parameter, r->site);
+        uint32_t stored = expand_write(x, p->place, &p->shape, next, r->site);
         stored = expand_cast(x, stored, p->shape.dtype, r->site);
         results[i] = expand_emit(x, LTH_OP_STOP_GRADIENT, &stored, 1, NULL, 0, r->site);
         if (results[i] == LTH_NO_VALUE)
@@ -351,6 +364,6 @@ bool expand_update(expansion *x, const lth_node *n, uint32_t site)
     lth_shape number = { x->engine->options.floating, 0, { 0 } };
     for (size_t i = 0; i < group->slot_count; i++)
         if (numbers[i] != LTH_NO_VALUE)
-            expand_write(x, group->slots[i].place, &number, numbers[i], site);
+            write_slot(x, group->slots[i].place, &number, numbers[i], site);
     return true;
 }

@@ -25,7 +25,7 @@ static const lth_option trainer_rows[] = {
     TRAINER(devices, "auto", NULL, "how many devices; auto: one"),
     TRAINER(num_nodes, "1", "1..", "machines that take part"),
     TRAINER(strategy, "auto", NULL, "how the run is spread over devices"),
-    TRAINER(precision, "32-true", NULL, "32-true, 64-true, bf16-mixed (products in bf16, the rest in f32) or bf16-true (parameters, too)"),
+    TRAINER(precision, "32-true", NULL, "32-true, 64-true, bf16-mixed (products in bf16, the rest in f32), bf16-true (parameters, too) or 16-mixed (in f16, the loss scaled)"),
     TRAINER(max_epochs, "1000", "-1..", "end after so many epochs; -1: no bound"),
     TRAINER(min_epochs, "0", "0..", "do not stop early before so many epochs"),
     TRAINER(max_steps, "-1", "-1..", "end after so many optimizer steps; -1: no bound"),
@@ -179,11 +179,12 @@ static const struct {
     { "64-true", "64", LTH_F64, LTH_DTYPE_NONE, LTH_DTYPE_NONE },
     { "bf16-mixed", "bf16", LTH_F32, LTH_BF16, LTH_DTYPE_NONE },
     { "bf16-true", NULL, LTH_F32, LTH_BF16, LTH_BF16 },
+    { "16-mixed", "16", LTH_F32, LTH_F16, LTH_DTYPE_NONE },
 };
 
 static void read_precision(const reader *r, trainer_options *o, trainer_limits *out)
 {
-    static const char *const later[] = { "16-true", "16-mixed", "16", "transformer-engine" };
+    static const char *const later[] = { "16-true", "transformer-engine" };
     const char *text = o->precision;
     out->floating = LTH_F32;
     out->lower = out->stored = LTH_DTYPE_NONE;
@@ -197,10 +198,10 @@ static void read_precision(const reader *r, trainer_options *o, trainer_limits *
         }
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (strcmp(text, later[i]) == 0) {
-            wrong(r, "precision", text, "not there yet; there are 32-true, 64-true, bf16-mixed and bf16-true");
+            wrong(r, "precision", text, "not there yet; there are 32-true, 64-true, bf16-mixed, bf16-true and 16-mixed");
             return;
         }
-    wrong(r, "precision", text, "no precision; there are 32-true, 64-true, bf16-mixed and bf16-true");
+    wrong(r, "precision", text, "no precision; there are 32-true, 64-true, bf16-mixed, bf16-true and 16-mixed");
 }
 
 static void read_devices(const reader *r, const char *text, trainer_limits *out)

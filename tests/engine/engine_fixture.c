@@ -101,6 +101,7 @@ void rig_open(rig *r, const rig_setup *s)
                                     .floating = s->floating ? s->floating : LTH_F32,
                                     .lower = s->lower,
                                     .stored = s->stored,
+                                    .growth_interval = s->growth_interval,
                                     .eager = s->eager,
                                     .no_fusion = s->no_fusion,
                                     .strategy = s->strategy,

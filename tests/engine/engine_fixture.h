@@ -35,6 +35,7 @@ typedef struct rig {
 typedef struct rig_setup {
     const char *accelerator;
     lth_dtype floating, lower, stored;
+    uint32_t growth_interval;
     const lth_optimizer *rule;
     const lth_strategy *strategy;
     bool eager, no_fusion, accumulate, check_only;
