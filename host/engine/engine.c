@@ -21,7 +21,8 @@ engine *engine_new(const engine_options *options, error *e)
         return NULL;
     }
     if (options->stored && options->stored != options->lower) {
-        error_set(e, LTH_UNSUPPORTED, "parameters cannot be of %s in a run that does not compute in it", lth_dtype_name(options->stored));
+        error_set(e, LTH_UNSUPPORTED, "parameters cannot be of %s in a run that does not compute in it",
+                  lth_dtype_name(options->stored));
         return NULL;
     }
     engine *g = memory_new(sizeof *g);

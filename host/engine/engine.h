@@ -27,8 +27,8 @@ typedef struct engine_options {
     lth_dtype lower;    /* NONE, or BF16 or F16 beside F32: what gains by it computes in it (precision.h) */
     lth_dtype stored;   /* NONE: as floating; or `lower`, for parameters: updates still compute in f32 and are rounded once */
     uint32_t growth_interval; /* F16: good updates in a row that double the loss scale; 0: 2,000 */
-    const char *precision; /* what the two are called together, for the fingerprint; NULL: nothing */
-    bool eager;         /* each node of a step as a plan of its own */
+    const char *precision;    /* what the two are called together, for the fingerprint; NULL: nothing */
+    bool eager;               /* each node of a step as a plan of its own */
     bool no_fusion;
     uint64_t seed;
     /* Where lth_print and warnings go, a text without its last newline; NULL: stderr. */

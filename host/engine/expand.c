@@ -188,8 +188,9 @@ static bool expand_grad(expansion *x, const lth_node *n, uint32_t site)
         x->out->nodes[i].flags |= LTH_NODE_GRADIENT;
     for (uint32_t i = 0; i < n->value_count; i++) {
         const lth_shape *shape = &x->record->values[n->first_value + i].shape;
-        gradients[i] = gradients[i] == LTH_NO_VALUE ? zeros(x, shape, site) /* not on a path from the loss */
-                                                    : loss_scale_remove(x, expand_cast(x, gradients[i], shape->dtype, site), site);
+        gradients[i] = gradients[i] == LTH_NO_VALUE
+                           ? zeros(x, shape, site) /* not on a path from the loss */
+                           : loss_scale_remove(x, expand_cast(x, gradients[i], shape->dtype, site), site);
         x->map[n->first_value + i] = gradients[i];
     }
     return x->error->status == LTH_OK;
@@ -237,7 +238,9 @@ static void append_assigns(expansion *x)
 
 bool expand(engine *g, const graph *record, bool assigns, graph *out, uint32_t *map, constants *c, error *e)
 {
-    expansion x = { .engine = g, .record = record, .out = out, .constants = c, .map = map, .error = e, .takes_place = LTH_NO_VALUE };
+    expansion x = {
+        .engine = g, .record = record, .out = out, .constants = c, .map = map, .error = e, .takes_place = LTH_NO_VALUE
+    };
     out->arenas = g->state.arenas;
     out->arena_count = (uint32_t)g->state.arena_count;
     for (uint32_t i = 0; i < record->custom_count; i++)

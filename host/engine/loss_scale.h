@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/loss_scale.h: dynamic loss scaling of f16, as torch.amp.GradScaler does it (Micikevicius et al., "Mixed precision training",
- * 2018), wholly within the plan.
+ * engine/loss_scale.h: dynamic loss scaling of f16, as torch.amp.GradScaler does it (Micikevicius et al., "Mixed precision
+ * training", 2018), wholly within the plan.
  *
- * A loss is multiplied by the scale before it is differentiated, so that gradients of f16 do not vanish, and the gradients, in f32
- * again, are divided by it at once: what hooks, sums and clipping see is unscaled. An update whose gradients are not all finite
- * changes nothing: each of its writes is selected by the test. It halves the scale; 2,000 good updates in a row double it. Both
- * numbers are state of the engine, in its checkpoints: "scaler/scale" and "scaler/growth_tracker".
+ * A loss is multiplied by the scale before it is differentiated, so that gradients of f16 do not vanish, and the gradients, in
+ * f32 again, are divided by it at once: what hooks, sums and clipping see is unscaled. An update whose gradients are not all
+ * finite changes nothing: each of its writes is selected by the test. It halves the scale; 2,000 good updates in a row double it.
+ * Both numbers are state of the engine, in its checkpoints: "scaler/scale" and "scaler/growth_tracker".
  *
  * Gradients that are not finite at a scale of 2^-14 either fail the step. */
 #ifndef ENGINE_LOSS_SCALE_H

@@ -18,8 +18,9 @@ struct engine;
 /* LTH_OP_GRAD has a trace_sums where it is an optimizer's (engine_gradients), and no attributes where it is the author's.
  * Symbolic ops of the engine's own; they never leave a record. */
 enum {
-    TRACE_OP_TOTAL = 0x10001,     /* trace_sums: (gradients..., [divisor]) -> gradients / divisor + accumulated */
-    TRACE_OP_CLIP = 0x10002,      /* trace_sums: (totals..., [norm], [value]) -> clipped ones; guarded first, or tested for the loss scale */
+    TRACE_OP_TOTAL = 0x10001, /* trace_sums: (gradients..., [divisor]) -> gradients / divisor + accumulated */
+    TRACE_OP_CLIP =
+        0x10002, /* trace_sums: (totals..., [norm], [value]) -> clipped ones; guarded first, or tested for the loss scale */
     TRACE_OP_ACCUMULATE = 0x10003 /* trace_sums: (gradients..., [divisor]): the accumulators' new content */
 };
 enum { TRACE_FIRST_RULE_RANDOM = 0x40000000 }; /* random ops of rules are never those of the author */

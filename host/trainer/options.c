@@ -25,7 +25,9 @@ static const lth_option trainer_rows[] = {
     TRAINER(devices, "auto", NULL, "how many devices; auto: one"),
     TRAINER(num_nodes, "1", "1..", "machines that take part"),
     TRAINER(strategy, "auto", NULL, "how the run is spread over devices"),
-    TRAINER(precision, "32-true", NULL, "32-true, 64-true, bf16-mixed (products in bf16, the rest in f32), bf16-true (parameters, too) or 16-mixed (in f16, the loss scaled)"),
+    TRAINER(precision, "32-true", NULL,
+            "32-true, 64-true, bf16-mixed (products in bf16, the rest in f32), bf16-true (parameters, too) or 16-mixed (in f16, "
+            "the loss scaled)"),
     TRAINER(max_epochs, "1000", "-1..", "end after so many epochs; -1: no bound"),
     TRAINER(min_epochs, "0", "0..", "do not stop early before so many epochs"),
     TRAINER(max_steps, "-1", "-1..", "end after so many optimizer steps; -1: no bound"),
@@ -175,10 +177,8 @@ static const struct {
     const char *name, *short_name;
     lth_dtype floating, lower, stored;
 } precisions[] = {
-    { "32-true", "32", LTH_F32, LTH_DTYPE_NONE, LTH_DTYPE_NONE },
-    { "64-true", "64", LTH_F64, LTH_DTYPE_NONE, LTH_DTYPE_NONE },
-    { "bf16-mixed", "bf16", LTH_F32, LTH_BF16, LTH_DTYPE_NONE },
-    { "bf16-true", NULL, LTH_F32, LTH_BF16, LTH_BF16 },
+    { "32-true", "32", LTH_F32, LTH_DTYPE_NONE, LTH_DTYPE_NONE }, { "64-true", "64", LTH_F64, LTH_DTYPE_NONE, LTH_DTYPE_NONE },
+    { "bf16-mixed", "bf16", LTH_F32, LTH_BF16, LTH_DTYPE_NONE },  { "bf16-true", NULL, LTH_F32, LTH_BF16, LTH_BF16 },
     { "16-mixed", "16", LTH_F32, LTH_F16, LTH_DTYPE_NONE },
 };
 

@@ -80,8 +80,8 @@ typedef struct trainer_limits {
     int64_t fast_dev_batches; /* 0: off */
     bool overfit;
     lth_dtype floating, lower, stored; /* precision (engine.h) */
-    int64_t devices; /* 0: auto */
-    bool unbounded;  /* nothing that the run file says bounds a fit: max_epochs has its default */
+    int64_t devices;                   /* 0: auto */
+    bool unbounded;                    /* nothing that the run file says bounds a fit: max_epochs has its default */
 } trainer_limits;
 
 /* Reads the texts, reports what is wrong with its place, and applies what one key means for others (fast_dev_run sets

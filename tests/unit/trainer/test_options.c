@@ -136,7 +136,9 @@ Test(options, a_precision_says_what_is_computed_in_which_type)
         { "64", "64-true", NULL, LTH_F64, LTH_DTYPE_NONE },
         { "bf16-mixed", "bf16-mixed", NULL, LTH_F32, LTH_BF16 },
         { "bf16", "bf16-mixed", NULL, LTH_F32, LTH_BF16 },
-        { "16", NULL, "not there yet", 0, 0 },
+        { "16", "16-mixed", NULL, LTH_F32, LTH_F16 },
+        { "16-mixed", "16-mixed", NULL, LTH_F32, LTH_F16 },
+        { "16-true", NULL, "not there yet", 0, 0 },
         { "fp32", NULL, "no precision", 0, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
