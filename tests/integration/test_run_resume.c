@@ -70,6 +70,58 @@ static bool exists(const char *pattern)
     return any;
 }
 
+/* In 16-mixed the first losses are scaled by too much, so the run is killed after skipped updates and with a scale that fell. */
+Test(resume, a_killed_run_of_a_lower_precision_goes_on_to_the_same_bits)
+{
+    static const char *const precisions[] = { "bf16-mixed", "bf16-true", "16-mixed" };
+    error e = { 0 };
+    run_write("run.ini", run_ini);
+    for (size_t i = 0; i < sizeof precisions / sizeof *precisions; i++) {
+        char setting[64];
+        snprintf(setting, sizeof setting, "trainer.precision=%s", precisions[i]);
+        outcome o = RUN("fit", "run.ini", setting);
+        cr_assert_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        result whole = result_of_run();
+        file_remove_tree("runs", &e);
+        o = run_lthost_and_kill((const char *const[]) { "fit", "run.ini", setting, NULL }, SIGKILL, 1,
+                                RUNS "checkpoints/epoch=1-step=10");
+        cr_expect_eq(o.status, 1000 + SIGKILL, "%s", o.err);
+        outcome_free(&o);
+        o = RUN("fit", "run.ini", setting, "--resume", "auto");
+        cr_expect_eq(o.status, 0, "%s", o.err);
+        outcome_free(&o);
+        expect_same(&whole, precisions[i]);
+        free(whole.metrics);
+        file_remove_tree("runs", &e);
+    }
+}
+
+Test(resume, another_precision_is_told_where_state_fits_and_refused_where_it_does_not)
+{
+    static const struct {
+        const char *precision, *says;
+        int status;
+    } cases[] = {
+        { "trainer.precision=bf16-mixed", "precision: 32-true then, bf16-mixed now", 0 },
+        { "trainer.precision=bf16-true", "fc1.weight is f32 (32, 64) in the file, bf16 (32, 64) in the run", 1 },
+        { "trainer.precision=16-mixed", "scaler/scale", 1 },
+    };
+    error e = { 0 };
+    run_write("run.ini", run_ini);
+    outcome o = RUN("fit", "run.ini", "trainer.max_epochs=1");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        o = RUN("fit", "run.ini", "--resume", RUNS "checkpoints/last", "trainer.max_epochs=2", "run.name=other",
+                cases[i].precision);
+        cr_expect_eq(o.status, cases[i].status, "%s: %s", cases[i].precision, o.err);
+        cr_expect(strstr(o.err, cases[i].says) || strstr(o.out, cases[i].says), "%s: %s", cases[i].precision, o.err);
+        outcome_free(&o);
+        file_remove_tree("runs/other", &e);
+    }
+}
+
 Test(resume, a_killed_run_goes_on_to_the_bits_of_one_that_was_not)
 {
     run_write("run.ini", run_ini);
