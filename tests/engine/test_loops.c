@@ -259,6 +259,17 @@ static void compare_all(const rig_setup *setup, int order, double tolerance)
     rig_close(&r);
 }
 
+/* What is carried stays f32, the products within are of bf16: as when written out, but for the order of roundings. */
+Test(loops, compute_in_bf16_what_they_compute_when_written_out)
+{
+    for (int order = 0; order < 2; order++) {
+        compare_all(&(rig_setup) { .lower = LTH_BF16 }, order, 0.03);
+        compare_all(&(rig_setup) { .lower = LTH_BF16, .stored = LTH_BF16 }, order, 0.03);
+        if (rig_has("cpu"))
+            compare_all(&(rig_setup) { .lower = LTH_BF16, .accelerator = "cpu" }, order, 0.03);
+    }
+}
+
 static void compare_on_all(int order, double tolerance)
 {
     compare_all(&(rig_setup) { .floating = LTH_F64 }, order, tolerance);
