@@ -54,29 +54,23 @@ static bool follows(const graph *record, uint32_t value)
     return true;
 }
 
-/* Whether an op on these operands computes in the lower type. */
+/* Whether an op on these operands computes in the lower type: by its policy, or because all that decide are of it. */
 static bool computes_lower(const expansion *x, const lth_node *n, const uint32_t *operands)
 {
-    lth_dtype floating = x->engine->options.floating, lower = x->engine->options.lower;
     op_precision policy = op_precision_of(n->op);
-    bool all = true, any = false, decided = false;
+    bool decided = false, lower = true;
     if (policy != OP_PRECISION_WIDEST)
         return policy == OP_PRECISION_LOWER;
     if (n->op == LTH_OP_GATHER && x->engine->options.stored) /* rows of a table that is stored so */
         return follows(x->record, x->record->operands[n->first_operand]);
     for (uint32_t i = 0; i < n->operand_count; i++) {
         uint32_t value = x->record->operands[n->first_operand + i];
-        if (graph_shape(x->record, value)->dtype != floating)
+        if (graph_shape(x->record, value)->dtype != x->engine->options.floating || follows(x->record, value))
             continue;
-        bool decides = !follows(x->record, value);
-        if (decides && !decided)
-            all = true; /* of those that decide alone */
-        decided |= decides;
-        if (decides || !decided)
-            all &= type_of(x, operands[i]) == lower;
-        any = true;
+        decided = true;
+        lower = lower && type_of(x, operands[i]) == x->engine->options.lower;
     }
-    return any && all;
+    return decided && lower;
 }
 
 /* A leaf of state: as the arena holds it, and from there on as it is recorded. A product's cast down takes that cast back
@@ -115,7 +109,7 @@ bool expand_in_precision(expansion *x, const lth_node *n, uint32_t site)
     const void *attributes = x->record->attributes + n->attributes;
     uint32_t first;
     if (lower && !takes_any(n)) {
-        first = graph_emit(x->out, n->op, operands, n->operand_count, attributes, n->attributes_size, site, x->error);
+        first = expand_emit(x, n->op, operands, n->operand_count, attributes, n->attributes_size, site);
     } else {
         for (uint32_t i = 0; i < n->value_count; i++)
             shapes[i] = x->record->values[n->first_value + i].shape;
