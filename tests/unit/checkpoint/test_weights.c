@@ -92,6 +92,24 @@ Test(weights, every_kind_of_half_is_read_right)
     }
 }
 
+Test(weights, into_bf16_they_are_rounded_to_nearest_even_and_must_stay_finite)
+{
+    static const float values[] = { 3.14159265F, 1 + 0x1p-8F, 1 + 0x3p-8F, -0x1p-133F, 0 }, huge = 3.4e38F;
+    static const uint16_t bits[] = { 0x4049, 0x3f80, 0x3f82, 0x8001, 0 };
+    const safetensors_tensor t = { "x", { LTH_F32, 1, { 5 } }, values }, too_large = { "x", { LTH_F32, 1, { 1 } }, &huge };
+    const lth_shape shape = { LTH_BF16, 1, { 5 } }, one = { LTH_BF16, 1, { 1 } };
+    safetensors_file *f;
+    uint16_t got[5];
+    error e = { 0 };
+    cr_assert_eq(safetensors_open(write_file(&t, 1), &f, &e), LTH_OK);
+    cr_assert_eq(weights_read(f, 0, &shape, got, &e), LTH_OK, "%s", e.text);
+    cr_assert_arr_eq(got, bits, sizeof bits);
+    safetensors_close(f);
+    cr_assert_eq(safetensors_open(write_file(&too_large, 1), &f, &e), LTH_OK);
+    cr_assert_neq(weights_read(f, 0, &one, got, &e), LTH_OK);
+    safetensors_close(f);
+}
+
 Test(weights, everything_that_does_not_fit_is_listed_at_once)
 {
     engine g = small_engine(), before = g;
