@@ -13,6 +13,8 @@ import warnings
 import numpy as np
 import torch
 import torchmetrics as tm
+from torchmetrics.functional.regression.spearman import _spearman_corrcoef_compute
+from torchmetrics.utilities import dim_zero_cat
 from common import made_by, write_json
 
 random = np.random.default_rng(11)
@@ -143,7 +145,42 @@ def curves():
             case("large logits", name, make(task="binary", thresholds=11), extreme, feed=lambda x, y: (x.sigmoid(), y), classes=1,
                  thresholds=11),
         ]
+    return cases + exact_curves()
+
+
+def exact_curves():
+    """torchmetrics' own default: every sample is kept. Scores of one decimal have ties."""
+    cases, room = [], sum(SIZES) + 2
+    tied = batches(lambda n: (np.array(real(n)).round(0).tolist(), whole(2, n)))
+    tied_labels = batches(lambda n: (np.array(real(n, 3)).round(0).tolist(), whole(2, n, 3)))
+    one_kind = [{"input": real(4), "target": [1, 1, 1, 1]}, {"input": real(2), "target": [1, 0]}]
+    for name, make in {"auroc": tm.AUROC, "average_precision": tm.AveragePrecision}.items():
+        for average in ("macro", "weighted", "none"):
+            cases.append(case(f"exact, classes, {average}", name, make(task="multiclass", num_classes=C, average=average), CLASSES,
+                              feed=lambda x, y: (x.softmax(1), y), classes=C, average=average, capacity=room))
+        for average in AVERAGES:
+            cases.append(case(f"exact, labels, {average}", name, make(task="multilabel", num_labels=3, average=average), tied_labels,
+                              feed=lambda x, y: (x.sigmoid(), y), classes=3, multilabel=1, average=average, capacity=room))
+        cases += [
+            case("exact, yes or no", name, make(task="binary"), BINARY, feed=lambda x, y: (x.sigmoid(), y), classes=1, capacity=room),
+            case("exact, just room enough", name, make(task="binary"), BINARY, feed=lambda x, y: (x.sigmoid(), y), classes=1,
+                 capacity=sum(SIZES)),
+            case("exact, ties", name, make(task="binary"), tied, feed=lambda x, y: (x.sigmoid(), y), classes=1, capacity=room),
+            case("exact, ignored", name, make(task="binary", ignore_index=-1), HOLES, feed=lambda x, y: (x.sigmoid(), y), classes=1,
+                 ignore_index=-1, capacity=room),
+            case("exact, positions, ignored", name, make(task="multiclass", num_classes=C, ignore_index=-1), GRID,
+                 feed=lambda x, y: (x.softmax(1), y), classes=C, ignore_index=-1, capacity=2 * room),
+            case("exact, one kind at first", name, make(task="binary"), one_kind, feed=lambda x, y: (x.sigmoid(), y), classes=1,
+                 capacity=room),
+        ]
     return cases
+
+
+class Spearman(tm.SpearmanCorrCoef):
+    """Without the 1e-6 that torchmetrics adds to the divisor."""
+
+    def compute(self):
+        return _spearman_corrcoef_compute(dim_zero_cat(self.preds), dim_zero_cat(self.target), eps=0.0)
 
 
 def regression():
@@ -168,6 +205,8 @@ def regression():
         case("three outputs", "mse", tm.MeanSquaredError(num_outputs=3), table, outputs=3),
         case("three outputs", "mae", tm.MeanAbsoluteError(num_outputs=3), table, outputs=3),
         case("three outputs", "pearson", tm.PearsonCorrCoef(num_outputs=3), table, outputs=3),
+        case("all samples", "spearman", Spearman(), flat, capacity=13),
+        case("ties", "spearman", Spearman(), batches(lambda n: (np.array(real(n)).round(0).tolist(), real(n))), capacity=20),
         case("numbers above 0", "msle", tm.MeanSquaredLogError(), above, outputs=1),
         case("zero targets", "mape", tm.MeanAbsolutePercentageError(), [{"input": [0.5, 1.0], "target": [0.0, 2.0]}], outputs=1),
         case("large errors", "log_cosh", tm.LogCoshError(), [{"input": [300.0, -400.0], "target": [0.0, 1.0]}], outputs=1),

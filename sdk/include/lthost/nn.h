@@ -40,6 +40,7 @@
 #include <lthost/nn/recurrent.h>
 #include <lthost/nn/regression_loss.h>
 #include <lthost/nn/regression_metric.h>
+#include <lthost/nn/sample_metric.h>
 #include <lthost/nn/swiglu.h>
 #include <lthost/nn/transformer.h>
 

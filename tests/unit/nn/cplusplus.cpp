@@ -8,7 +8,8 @@ namespace {
 struct net { lth_linear fc; lth_embedding wte; lth_layer_norm norm, wide; lth_prelu_layer act; lth_rms_norm rms; lth_batch_norm2d bn; lth_instance_norm2d in; lth_group_norm gn; lth_conv2d conv; lth_conv_transpose2d up; 
     lth_class_metric f1;
     lth_confusion_matrix confusion;
-    lth_curve_metric auroc;
+    lth_curve_metric auroc, exact;
+    lth_spearman spearman;
     lth_regression_metric r2;
     lth_mean_metric mean;
     lth_multihead_attention attention;
@@ -100,6 +101,8 @@ lth_status configure(void *self, lth_setup *s)
     n->f1 = lth_f1_new(s, "f1", 4, .average = LTH_AVERAGE_MICRO, .ignore = 1, .ignore_index = 0);
     n->confusion = lth_confusion_matrix_new(s, "confusion", 4);
     n->auroc = lth_auroc_new(s, "auroc", 4, .thresholds = 50);
+    n->exact = lth_average_precision_new(s, "exact", 4, .capacity = 50);
+    n->spearman = lth_spearman_new(s, "spearman", .capacity = 50);
     n->r2 = lth_r2_new(s, "r2", 4, .multioutput = LTH_MULTIOUTPUT_RAW);
     n->mean = lth_mean_metric_new(s, "mean", .reduce = LTH_REDUCE_MAX);
     sequence_layers(n, s);

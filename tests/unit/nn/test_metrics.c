@@ -52,6 +52,7 @@ typedef struct subject {
     lth_class_metric class_metric;
     lth_confusion_matrix confusion;
     lth_curve_metric curve;
+    lth_spearman spearman;
     lth_regression_metric regression;
     lth_mean_metric mean;
 } subject;
@@ -86,7 +87,7 @@ static int32_t ignores(const subject *m) { return json_object_get(json_object_ge
     .ignore_index = whole(m, "ignore_index"), .top_k = whole(m, "top_k"), .threshold = option(m, "threshold", 0),            \
     .beta = option(m, "beta", 0)
 #define CURVE_OPTIONS(m)                                                                                                    \
-    whole(m, "classes"), .thresholds = whole(m, "thresholds"), .average = average(m), .multilabel = whole(m, "multilabel"),  \
+    whole(m, "classes"), .thresholds = whole(m, "thresholds"), .capacity = whole(m, "capacity"), .average = average(m), .multilabel = whole(m, "multilabel"),  \
     .probabilities = whole(m, "probabilities"), .ignore = ignores(m), .ignore_index = whole(m, "ignore_index")
 #define REGRESSION_OPTIONS(m) whole(m, "outputs"), .multioutput = (lth_multioutput)whole(m, "multioutput")
 
@@ -102,6 +103,7 @@ MADE(stat_scores, class_metric, lth_stat_scores_new(s, "m", CLASS_OPTIONS(m)))
 MADE(confusion, confusion, lth_confusion_matrix_new(s, "m", whole(m, "classes"), .ignore = ignores(m), .ignore_index = whole(m, "ignore_index")))
 MADE(auroc, curve, lth_auroc_new(s, "m", CURVE_OPTIONS(m)))
 MADE(average_precision, curve, lth_average_precision_new(s, "m", CURVE_OPTIONS(m)))
+MADE(spearman, spearman, lth_spearman_new(s, "m", .capacity = whole(m, "capacity")))
 MADE(mae, regression, lth_mae_new(s, "m", REGRESSION_OPTIONS(m)))
 MADE(mse, regression, lth_mse_new(s, "m", REGRESSION_OPTIONS(m)))
 MADE(rmse, regression, lth_rmse_new(s, "m", REGRESSION_OPTIONS(m)))
@@ -121,6 +123,7 @@ MADE(max, mean, lth_mean_metric_new(s, "m", .reduce = LTH_REDUCE_MAX))
     static lth_tensor update_##name(subject *m, lth_step *step, lth_tensor x, lth_tensor y) { (void)y; return __VA_ARGS__; }
 UPDATED(class_metric, lth_class_metric_update(&m->class_metric, step, x, y))
 UPDATED(curve, lth_curve_metric_update(&m->curve, step, x, y))
+UPDATED(spearman, lth_spearman_update(&m->spearman, step, x, y))
 UPDATED(regression, lth_regression_metric_update(&m->regression, step, x, y))
 UPDATED(kappa, lth_cohen_kappa(lth_confusion_matrix_update(&m->confusion, step, x, y), (lth_kappa)option(m, "weights", 0)))
 UPDATED(matthews, lth_matthews_corrcoef(lth_confusion_matrix_update(&m->confusion, step, x, y)))
@@ -146,7 +149,7 @@ static const struct kind {
 } kinds[] = {
     ROW(accuracy, class_metric), ROW(precision, class_metric), ROW(recall, class_metric), ROW(f1, class_metric), ROW(f_beta, class_metric),
     ROW(specificity, class_metric), ROW(jaccard, class_metric), ROW(stat_scores, class_metric), ROW(confusion, confusion),
-    OVER(kappa, confusion), OVER(matthews, confusion), ROW(auroc, curve), ROW(average_precision, curve), ROW(mae, regression),
+    OVER(kappa, confusion), OVER(matthews, confusion), ROW(auroc, curve), ROW(average_precision, curve), ROW(spearman, spearman), ROW(mae, regression),
     ROW(mse, regression), ROW(rmse, regression), ROW(mape, regression), ROW(smape, regression), ROW(msle, regression),
     ROW(log_cosh, regression), ROW(r2, regression), ROW(explained_variance, regression), ROW(pearson, regression), ROW(mean, mean),
     ROW(sum, mean), ROW(min, mean), ROW(max, mean), OVER(perplexity, mean), OVER(kl_divergence, mean), OVER(cosine_similarity, mean),
@@ -357,6 +360,45 @@ Test(nn_metrics, refuse_what_would_mix_or_was_never_made)
     lab_close(&l);
 }
 
+typedef struct few { lth_curve_metric auroc; lth_spearman spearman; } few;
+
+static lth_status make_few(void *self, lth_setup *s)
+{
+    few *m = self;
+    m->auroc = lth_auroc_new(s, "auroc", 1, .capacity = 4);
+    m->spearman = lth_spearman_new(s, "spearman", .capacity = 4);
+    return lth_setup_status(s);
+}
+
+/* Three samples a batch: the second has no room, and leaves nothing behind. */
+Test(nn_metrics, that_keep_all_samples_refuse_more_than_they_have_room_for)
+{
+    static const int64_t batches[] = { 0, 1, 0 };
+    lab l;
+    few m = { .spearman = { .state = { .loop = 0 } } };
+    lab_open(&l, LTH_F32, make_few, &m);
+    lab_field_text(&l, "x", "[0.5, -1.0, 2.0]");
+    lab_field_text(&l, "y", "[1, 0, 1]");
+    for (int metric = 0; metric < 2; metric++)
+        for (int i = 0; i < 3; i++) {
+            fake_step step = begin(&l, batches[i], LTH_STAGE_VALIDATE);
+            lth_tensor x = lab_input(&l, "x"), y = lab_input(&l, "y");
+            engine_output(l.g, metric ? lth_spearman_update(&m.spearman, &step.abi, x, lth_cast(y, LTH_F64))
+                                      : lth_curve_metric_update(&m.auroc, &step.abi, x, y), LTH_HERE);
+            lth_status status = lab_try_end(&l);
+            cr_assert_eq(status, i == 1 ? LTH_CHECK : LTH_OK, "%s", l.e.text);
+            cr_assert(i != 1 || strstr(l.e.text, "an epoch has more samples than .capacity = 4"), "%s", l.e.text);
+            cr_assert(i == 1 || fabs(lab_value(&l, 0, 0) - (metric ? sqrt(3) / 2 : 1)) < 1e-15, "%.17g", lab_value(&l, 0, 0));
+        }
+    fake_step step = begin(&l, 0, LTH_STAGE_VALIDATE);
+    lth_tensor x = lab_input(&l, "x"), parts[2] = { x, x };
+    lth_tensor six = lth_concat(parts, 2, 0);
+    lth_spearman_update(&m.spearman, &step.abi, six, six);
+    cr_assert_eq(lab_try_end(&l), LTH_INVALID);
+    cr_assert(strstr(l.e.text, "a metric with .capacity = 4 was given 6 samples at once"), "%s", l.e.text);
+    lab_close(&l);
+}
+
 static lth_status make_wrong(void *self, lth_setup *s)
 {
     switch (*(int *)self) {
@@ -367,6 +409,8 @@ static lth_status make_wrong(void *self, lth_setup *s)
     case 4: lth_accuracy_new(s, "wrong", 3, .multilabel = 1, .top_k = 2); break;
     case 5: lth_confusion_matrix_new(s, "wrong", 3, .multilabel = 1); break;
     case 6: lth_auroc_new(s, "wrong", 3, .thresholds = 1); break;
+    case 9: lth_auroc_new(s, "wrong", 3, .thresholds = 10, .capacity = 100); break;
+    case 10: lth_spearman_new(s, "wrong", .capacity = 0); break;
     case 7: lth_mae_new(s, "wrong", 2, .multioutput = LTH_MULTIOUTPUT_RAW); break;
     default: lth_mean_metric_new(s, "wrong", .reduce = LTH_REDUCE_LAST); break;
     }
@@ -376,10 +420,10 @@ static lth_status make_wrong(void *self, lth_setup *s)
 Test(nn_metrics, are_refused_in_configure_with_what_would_be_right)
 {
     static const char *const texts[] = { "top_k (4)", ".beta", ".threshold", ".average", ".top_k", "none of", "at least 2", ".multioutput",
-                                         "LTH_REDUCE_MEAN" };
+                                         "LTH_REDUCE_MEAN", "in place of .thresholds", ".capacity says how many" };
     bench b;
     bench_open(&b, "reference");
-    for (int i = 0; i < 9; i++) {
+    for (int i = 0; i < 11; i++) {
         error e = { 0 };
         engine_options options = { .accelerator = b.accelerator, .accelerator_self = b.self, .floating = LTH_F32, .seed = 3 };
         engine *g = engine_new(&options, &e);
