@@ -3,8 +3,8 @@
  *
  * Bits do not change: only exact identities are used. Two passes: `merge` rewrites into a second graph node by node and
  * knows each value by op, attributes and operands; `sweep` copies what an effect or the caller needs. */
+#include "engine/simplify.h"
 #include "engine/ops.h"
-#include "engine/passes.h"
 #include "util/hash.h"
 #include "util/memory.h"
 
@@ -218,6 +218,20 @@ static void merge_all(merge *m)
     free(m->table);
 }
 
+/* Marks what a node needs of its operands. Returns the node before which to go on: itself, or a loop's end again. */
+static uint32_t need_operands(const graph *in, uint32_t node, bool *needed)
+{
+    const lth_node *n = &in->nodes[node];
+    if (n->op == LTH_OP_LOOP)
+        return simplify_need_begin(in, n, needed) ? graph_loop_end_node(in, n->region) : node;
+    if (n->op == LTH_OP_LOOP_END)
+        simplify_need_end(in, n, needed);
+    else
+        for (uint32_t k = 0; k < n->operand_count; k++)
+            needed[in->operands[n->first_operand + k]] = true;
+    return node;
+}
+
 /* Copies what is needed. needed: by value; those of `keep` are marked. */
 static void sweep(const graph *in, graph *out, bool *needed, uint32_t *map)
 {
@@ -227,13 +241,15 @@ static void sweep(const graph *in, graph *out, bool *needed, uint32_t *map)
         alive[i] = is_effect(n->op);
         for (uint32_t k = 0; k < n->value_count; k++)
             alive[i] = alive[i] || needed[n->first_value + k];
-        for (uint32_t k = 0; alive[i] && k < n->operand_count; k++)
-            needed[in->operands[n->first_operand + k]] = true;
+        if (alive[i])
+            i = need_operands(in, i, needed);
     }
     graph_copy_frame(in, out);
     memset(map, 0xff, in->value_count * sizeof *map); /* LTH_NO_VALUE */
     for (uint32_t i = 0; i < in->node_count; i++)
-        if (alive[i])
+        if (alive[i] && is_of_loop(in->nodes[i].op))
+            simplify_copy_loop(in, &in->nodes[i], needed, out, map);
+        else if (alive[i])
             graph_copy_node(in, i, out, map);
     free(alive);
 }

@@ -407,6 +407,51 @@ Test(loops, a_steady_step_with_a_loop_and_its_gradient_allocates_nothing)
     rig_close(&r);
 }
 
+/* ---- What nobody needs ---- */
+
+static uint32_t op(graph *g, uint32_t code, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size)
+{
+    error e = { 0 };
+    uint32_t v = graph_emit(g, code, operands, count, attributes, size, 0, &e);
+    cr_assert_neq(v, LTH_NO_VALUE, "%s", e.text);
+    return v;
+}
+
+/* Carries a (by itself and b), b, c (by itself) and d (by nobody); stacks a part of the second sequence, and d. */
+Test(loops, what_is_carried_taken_and_stacked_for_nobody_is_dropped)
+{
+    graph g, out;
+    error e = { 0 };
+    graph_init(&g);
+    graph_init(&out);
+    const lth_shape shapes[] = { { LTH_F32, 1, { 4 } }, { LTH_F32, 2, { T, 4 } }, { LTH_I64, 0, { 0 } } };
+    uint32_t site = graph_site(&g, "here", 1), in[3];
+    for (uint32_t i = 0; i < 3; i++)
+        in[i] = graph_append(&g, LTH_OP_INPUT, NULL, 0, &(lth_attr_slot) { i, 0 }, sizeof(lth_attr_slot), site, &shapes[i], 1);
+    const lth_attr_loop a = { .length = T, .carried = 4, .sequences = 2 };
+    uint32_t index = graph_loop_begin(&g, &a, (uint32_t[]) { in[2], in[0], in[0], in[0], in[0], in[1], in[1] }, site, &e);
+    uint32_t sum = op(&g, LTH_OP_ADD, (uint32_t[]) { index + 1, index + 2 }, 2, NULL, 0);
+    uint32_t b = op(&g, LTH_OP_MUL, (uint32_t[]) { index + 2, index + 5 }, 2, NULL, 0);
+    uint32_t c = op(&g, LTH_OP_NEG, (uint32_t[]) { index + 3 }, 1, NULL, 0), d = op(&g, LTH_OP_EXP, &c, 1, NULL, 0);
+    uint32_t part = op(&g, LTH_OP_NEG, (uint32_t[]) { index + 6 }, 1, NULL, 0);
+    uint32_t last = graph_loop_end(&g, (uint32_t[]) { index, sum, b, c, d, part, d }, 2, site, &e);
+    cr_assert_neq(last, LTH_NO_VALUE, "%s", e.text);
+    graph_append(&g, LTH_OP_OUTPUT, &last, 1, &(lth_attr_slot) { 0, 0 }, sizeof(lth_attr_slot), site, NULL, 0);
+    cr_assert(simplify(&g, &out, NULL, 0, NULL, &e), "%s", e.text);
+    lth_graph view;
+    accel_error why;
+    graph_view(&out, &view);
+    cr_assert(accel_check_graph(&view, &why), "%s", why.text);
+    const lth_node *loop = &out.nodes[out.regions[1].first_node];
+    const lth_attr_loop *left = (const void *)(out.attributes + loop->attributes);
+    cr_assert_eq(left->carried, 2);
+    cr_assert_eq(left->sequences, 1);
+    cr_assert_eq(left->stacked, 0);
+    cr_assert_eq(out.node_count, 3 + 1 + 2 + 1 + 1, "the inputs, LOOP, sum and product, LOOP_END, OUTPUT");
+    graph_free(&g);
+    graph_free(&out);
+}
+
 /* ---- Looking in ---- */
 
 Test(loops, a_value_of_a_loop_can_be_read_in_the_middle_of_a_step_that_goes_on_with_it)
@@ -482,14 +527,6 @@ Test(loops, a_plan_shows_a_body_within_its_loop)
 }
 
 /* ---- Memory ---- */
-
-static uint32_t op(graph *g, uint32_t code, const uint32_t *operands, uint32_t count, const void *attributes, uint32_t size)
-{
-    error e = { 0 };
-    uint32_t v = graph_emit(g, code, operands, count, attributes, size, 0, &e);
-    cr_assert_neq(v, LTH_NO_VALUE, "%s", e.text);
-    return v;
-}
 
 static bool same_place(const accel_operand *a, const accel_operand *b)
 {
