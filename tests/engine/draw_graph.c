@@ -23,6 +23,9 @@ typedef struct draw {
     uint32_t arena;
     uint32_t zero; /* a scalar */
     int64_t state; /* elements of the arena that are in use */
+    bool loops;
+    uint32_t depth; /* of loops */
+    uint32_t index; /* of the innermost one */
 } draw;
 
 static int64_t pick(draw *d, int64_t n) { return bench_random(&d->random) % n; }
@@ -218,7 +221,7 @@ static uint32_t draw_state(draw *d)
 {
     lth_shape s = draw_shape(d);
     int64_t n = lth_shape_count(&s), offset = d->state;
-    if (offset + n > DRAW_STATE)
+    if (offset + n > DRAW_STATE || d->depth)
         return LTH_NO_VALUE;
     d->state += n;
     uint32_t old = bench_state(d->b, d->arena, offset, s);
@@ -278,7 +281,7 @@ static uint32_t draw_sample(draw *d)
     uint32_t first = op_sample_emit(&s, &d->b->g, d->floating, inputs, &d->b->e);
     cr_assert_neq(first, LTH_NO_VALUE, "%s: %s", s.name, d->b->e.text);
     for (uint32_t r = first; r < first + results; r++) {
-        if (d->b->g.output_count < MOST_SLOTS)
+        if (d->b->g.output_count < MOST_SLOTS && !d->depth)
             bench_output(d->b, r);
         int64_t n = lth_shape_count(shape_of(d, r));
         if (shape_of(d, r)->dtype != d->floating || n == 0 || n > MOST_OF_SAMPLE)
@@ -290,15 +293,97 @@ static uint32_t draw_sample(draw *d)
     return last;
 }
 
+/* ---- Loops ---- */
+
+/* A row read, or written, at a run-time index: in a loop, that of the turn. */
+static uint32_t draw_window(draw *d)
+{
+    uint32_t x = any(d), at = d->depth ? d->index : bench_scalar(d->b, LTH_I64, 1);
+    if (shape_of(d, x)->rank == 0)
+        return LTH_NO_VALUE;
+    lth_attr_window row = { pick(d, shape_of(d, x)->rank), 1 };
+    uint32_t part = OP2A(d->b, LTH_OP_SLICE_AT, x, at, lth_attr_window, row.axis, row.length);
+    if (pick(d, 3) == 0)
+        return part;
+    part = OP1(d->b, LTH_OP_TANH, part);
+    return bench_op(d->b, LTH_OP_UPDATE_AT, (uint32_t[]) { x, part, at }, 3, &row, sizeof row);
+}
+
+static void draw_some(draw *d, int64_t steps);
+
+/* What a turn hands on in place of a value: anything of its shape; kept small, where it is no old value. */
+static uint32_t draw_next(draw *d, uint32_t slot)
+{
+    uint32_t start = (uint32_t)pick(d, d->count);
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t v = d->values[(start + i) % d->count];
+        const lth_shape *a = shape_of(d, v), *b = shape_of(d, slot);
+        const lth_node *n = &d->b->g.nodes[d->b->g.values[v].node];
+        if (a->rank == b->rank && memcmp(a->dim, b->dim, sizeof a->dim) == 0 && v != slot)
+            return n->op == LTH_OP_LOOP || n->op == LTH_OP_INPUT || n->op == LTH_OP_UPDATE_AT || n->op == LTH_OP_TANH
+                       ? v
+                       : tamed(d, v);
+    }
+    return pick(d, 2) ? slot : tamed(d, OP1(d->b, LTH_OP_COS, slot));
+}
+
+/* A loop over the rows of a value, with up to three values carried. Keeps what comes out of it. */
+static uint32_t draw_loop(draw *d)
+{
+    graph *g = &d->b->g;
+    uint32_t in[5], sequence = any(d), before = d->count, outer = d->index;
+    lth_attr_loop a = {
+        .length = 3, .carried = 1 + (uint32_t)pick(d, 3), .sequences = shape_of(d, sequence)->rank > 0, .reverse = pick(d, 2)
+    };
+    if (!d->loops || d->depth == 2)
+        return LTH_NO_VALUE;
+    a.length = a.sequences ? shape_of(d, sequence)->dim[0] : 3;
+    in[0] = bench_scalar(d->b, LTH_I64, (double)pick(d, 5));
+    for (uint32_t i = 0; i < a.carried; i++)
+        if (shape_of(d, in[1 + i] = any(d))->rank == LTH_MAX_RANK)
+            return LTH_NO_VALUE;
+    in[1 + a.carried] = sequence;
+    uint32_t index = graph_loop_begin(g, &a, in, 0, &d->b->e), results[5] = { index };
+    cr_assert_neq(index, LTH_NO_VALUE, "%s", d->b->e.text);
+    d->index = index;
+    d->depth++;
+    for (uint32_t i = 0; i < a.carried + a.sequences; i++)
+        keep(d, index + 1 + i);
+    draw_some(d, 2 + pick(d, 8));
+    for (uint32_t i = 0; i < a.carried; i++)
+        results[1 + i] = draw_next(d, index + 1 + i);
+    results[1 + a.carried] = any(d);
+    bool stacks = shape_of(d, results[1 + a.carried])->rank < 4;
+    uint32_t last = graph_loop_end(g, results, stacks, 0, &d->b->e);
+    cr_assert_neq(last, LTH_NO_VALUE, "%s", d->b->e.text);
+    d->count = before;
+    d->depth--;
+    d->index = outer;
+    for (uint32_t i = 0; i < 2 * a.carried + stacks; i++)
+        if (pick(d, 2))
+            keep(d, last + i);
+    return last;
+}
+
 /* ---- A graph ---- */
 
-void draw_graph(bench *b, lth_dtype floating, uint64_t seed)
+static void draw_some(draw *d, int64_t steps)
 {
-    static uint32_t (*const draws[])(draw *) = { draw_unary,     draw_unary,   draw_binary, draw_binary, draw_binary,
-                                                 draw_choice,    draw_random,  draw_view,   draw_view,   draw_joined,
-                                                 draw_reduction, draw_network, draw_image,  draw_image,  draw_state,
-                                                 draw_sample,    draw_sample,  draw_sample, draw_sample };
-    draw d = { .b = b, .random = seed * 977 + 1, .floating = floating };
+    static uint32_t (*const draws[])(draw *) = { draw_unary,  draw_unary,  draw_binary, draw_binary, draw_binary,    draw_choice,
+                                                 draw_random, draw_view,   draw_view,   draw_joined, draw_reduction, draw_network,
+                                                 draw_image,  draw_image,  draw_state,  draw_sample, draw_sample,    draw_sample,
+                                                 draw_sample, draw_window, draw_window, draw_loop,   draw_loop };
+    int64_t kinds = sizeof draws / sizeof *draws - (d->loops ? 0 : 4);
+    for (; steps > 0 && d->b->g.scalar_count < MOST_SLOTS; steps--) {
+        uint32_t v = draws[pick(d, kinds)](d);
+        if (v != LTH_NO_VALUE)
+            keep(d, v);
+    }
+}
+
+void draw_graph(bench *b, lth_dtype floating, uint64_t seed, bool loops)
+{
+    draw d = { .b = b, .random = seed * 977 + 1, .floating = floating, .loops = loops };
     bench_reset(b);
     b->seed = seed;
     double *state = draw_numbers(&d, DRAW_STATE);
@@ -312,11 +397,7 @@ void draw_graph(bench *b, lth_dtype floating, uint64_t seed)
         keep(&d, bench_input(b, s, x));
         free(x);
     }
-    for (int64_t steps = 5 + pick(&d, 30); steps > 0 && b->g.scalar_count < MOST_SLOTS; steps--) {
-        uint32_t v = draws[pick(&d, sizeof draws / sizeof *draws)](&d);
-        if (v != LTH_NO_VALUE)
-            keep(&d, v);
-    }
+    draw_some(&d, 5 + pick(&d, 30));
     for (uint32_t i = 0; i < 5; i++)
         bench_output(b, any(&d));
     bench_output(b, d.values[d.count - 1]);

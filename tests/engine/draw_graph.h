@@ -9,7 +9,7 @@
 enum { DRAW_STATE = 4096 }; /* elements of the graph's one arena */
 
 /* Resets the bench and draws a graph. The same seed makes the same graph on every bench; floating: F32 or F64, the numbers are
- * the same in both. */
-void draw_graph(bench *b, lth_dtype floating, uint64_t seed);
+ * the same in both. loops: with some, where a run-time index is used, too. */
+void draw_graph(bench *b, lth_dtype floating, uint64_t seed, bool loops);
 
 #endif

@@ -101,7 +101,7 @@ static void check_run(eager *e)
 
 static void check_graph(uint64_t seed, uint32_t flags)
 {
-    draw_graph(&planned, seed % 2 ? LTH_F32 : LTH_F64, seed);
+    draw_graph(&planned, seed % 2 ? LTH_F32 : LTH_F64, seed, false);
     op_case c = { .b = &planned, .constants.first_slot = planned.g.scalar_count };
     snprintf(c.name, sizeof c.name, "seed %llu", (unsigned long long)seed);
     eager e = { .seed = seed };
