@@ -15,6 +15,37 @@ typedef struct builder {
     error error;
 } builder;
 
+/* Whether a LOOP_END ends the loop that was begun last. */
+static bool ends_open_loop(const graph *out, uint32_t index, const lth_attr_loop *a)
+{
+    if (!out->region)
+        return false;
+    const lth_node *begin = &out->nodes[out->regions[out->region].first_node];
+    const lth_attr_loop *own = (const void *)(out->attributes + begin->attributes);
+    return index == begin->first_value && own->carried == a->carried;
+}
+
+/* A LOOP, after which the builder is in its body, or the LOOP_END that leaves it. */
+static uint32_t emit_of_loop(builder *b, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
+                             uint32_t size, uint32_t site)
+{
+    lth_attr_loop a = { 0 };
+    graph *out = b->out;
+    if (size == sizeof a)
+        memcpy(&a, attributes, sizeof a);
+    bool ends = op == LTH_OP_LOOP_END, known = true;
+    for (uint32_t i = 0; i < count; i++)
+        known = known && operands[i] < out->value_count;
+    if (size != sizeof a || !known || count != 1 + (uint64_t)a.carried + (ends ? a.stacked : a.sequences))
+        error_set(&b->error, LTH_INVALID, "a loop's node with %u operands and %u bytes of attributes", count, size);
+    else if (ends && !ends_open_loop(out, operands[0], &a))
+        error_set(&b->error, LTH_INVALID, "a loop_end that does not end the loop which was begun last");
+    else
+        return ends ? graph_loop_end(out, operands, a.stacked, site, &b->error)
+                    : graph_loop_begin(out, &a, operands, site, &b->error);
+    return LTH_NO_VALUE;
+}
+
 /* A leaf's shape is not in its attributes (one place in an arena may be read as a parameter and as a whole group): it must be a
  * leaf of the graph that is rewritten, the next such one after the last that was found. */
 static const lth_shape *leaf_shape(builder *b, uint32_t op, const void *attributes, uint32_t size)
@@ -70,6 +101,8 @@ static uint32_t emit(lth_graph_builder *h, uint32_t op, const uint32_t *operands
             take_flags(b->in, op, attributes, size, site, b->out);
         return value;
     }
+    if (op == LTH_OP_LOOP || op == LTH_OP_LOOP_END)
+        return emit_of_loop(b, op, operands, count, attributes, size, place);
     const lth_shape *shape = leaf_shape(b, op, attributes, size);
     if (shape)
         return graph_append(b->out, op, NULL, 0, attributes, size, place, shape, 1);
@@ -81,13 +114,12 @@ static const lth_graph_builder_api api = { .struct_size = sizeof(lth_graph_build
 
 bool engine_transform(engine *g, const graph *in, graph *out, error *e)
 {
-    if (in->region_count > 1)
-        return error_set(e, LTH_UNSUPPORTED, "strategy '%s' does not serve steps with loops yet", g->options.strategy->id) ==
-               LTH_OK;
     builder b = { .head = { &api }, .in = in, .out = out };
     lth_graph view;
     graph_view(in, &view);
     lth_status status = g->options.strategy->transform(g->options.strategy_self, &view, &b.head);
+    if (!b.error.status && !status && out->region)
+        error_set(&b.error, LTH_INVALID, "it begins a loop that it does not end");
     if (b.error.status)
         error_set(e, b.error.status, "strategy '%s': %s", g->options.strategy->id, b.error.text);
     else if (status)

@@ -27,7 +27,8 @@ typedef struct lth_strategy_args {
 typedef struct lth_graph_builder lth_graph_builder;
 typedef struct lth_graph_builder_api {
     uint32_t struct_size, reserved;
-    /* Appends a node; returns its first value, or LTH_NO_VALUE with the message kept. site: of the graph being rewritten. */
+    /* Appends a node; returns its first value, or LTH_NO_VALUE with the message kept. site: of the graph being rewritten.
+     * What stands between a LOOP and its LOOP_END is the body, as in the graph being rewritten. */
     uint32_t (*emit)(lth_graph_builder *b, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                      uint32_t attributes_size, uint32_t site);
 } lth_graph_builder_api;
