@@ -106,7 +106,7 @@ static inline lth_tensor lth_grouped_attention_apply_(const lth_grouped_attentio
 typedef struct lth_llama_layer {
     lth_rms_norm input_layernorm, post_attention_layernorm;
     lth_grouped_attention self_attn;
-    lth_swiglu mlp;
+    lth_swiglu_layer mlp;
 } lth_llama_layer;
 
 static inline lth_llama_layer lth_llama_layer_new_(lth_setup *s, const char *name, int64_t C, const lth_llama_args *a,
