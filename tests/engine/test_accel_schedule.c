@@ -240,6 +240,21 @@ Test(accel_schedule, check_finite_names_the_node_within_what_would_have_been_fus
     cr_assert(strstr(b.result.message, "nan"));
 }
 
+Test(accel_schedule, check_finite_pardons_a_query_that_sees_no_key)
+{
+    static const double x[] = { 1, 2, 3, 4 }, mask[] = { 1, 0, 0, 0 };
+    uint32_t q = bench_input(&b, SHAPE(LTH_F64, 1, 1, 2, 2), x), seen = bench_input(&b, SHAPE(LTH_BOOL, 2, 2), mask);
+    uint32_t in[] = { q, q, q, bench_scalar(&b, LTH_F64, 1), seen }, node = b.g.node_count;
+    uint32_t y = bench_op(&b, LTH_OP_ATTENTION, in, 5, &(lth_attr_attention) { LTH_ATTENTION_MASK, 0 }, sizeof(lth_attr_attention));
+    uint32_t l = bench_output(&b, OP1(&b, LTH_OP_NEG, y + 1)); /* what comes from it is none either */
+    bench_output(&b, y);
+    bench_go(&b, LTH_COMPILE_CHECK_FINITE);
+    bench_expect(&b, "negated log-sum-exp", l, (double[]) { -5, INFINITY }, 2, 0);
+    b.scalars[0] = 1e308;
+    cr_assert_eq(bench_run(&b), LTH_CHECK);
+    cr_assert_eq(b.result.failed_node, node);
+}
+
 Test(accel_schedule, random_numbers_in_a_group_are_those_of_their_counter)
 {
     b.seed = 3, b.step = 9, b.stream = 2;
