@@ -16,7 +16,9 @@ static uint32_t constant(op_rule *r, double value, lth_dtype dtype)
 
 op_rule autodiff_rule(autodiff_pass *p, uint32_t site)
 {
-    return (op_rule) { .g = p->g, .site = site, .constant = constant, .constant_context = p, .recorder = p->c->recorder, .error = p->error };
+    return (op_rule) {
+        .g = p->g, .site = site, .constant = constant, .constant_context = p, .recorder = p->c->recorder, .error = p->error
+    };
 }
 
 /* Whether derivatives pass through the op. */
@@ -152,6 +154,54 @@ static bool step_back(pass *p, uint32_t node)
     return p->error->status == LTH_OK;
 }
 
+bool autodiff_walk(autodiff_pass *p, uint32_t first, uint32_t end)
+{
+    bool ok = true;
+    for (uint32_t i = end; ok && i-- > first;) {
+        uint32_t region = p->g->nodes[i].region ? autodiff_recomputed(p->g, i) : 0;
+        if (!region) {
+            ok = step_back(p, i);
+            continue;
+        }
+        uint32_t begin = p->g->regions[region].first_node > first ? p->g->regions[region].first_node : first;
+        ok = autodiff_recompute(p, region, begin, i + 1);
+        i = begin;
+    }
+    return ok;
+}
+
+void autodiff_reserve(autodiff_pass *p)
+{
+    size_t known = p->capacity, values = p->g->value_count;
+    if (values <= known)
+        return;
+    p->capacity = values;
+    p->gradient = memory_resize(p->gradient, values * sizeof *p->gradient);
+    p->on_path = memory_resize(p->on_path, values * sizeof *p->on_path);
+    memset(p->gradient + known, 0xff, (values - known) * sizeof *p->gradient); /* LTH_NO_VALUE */
+    memset(p->on_path + known, 0, (values - known) * sizeof *p->on_path);
+}
+
+void autodiff_copy_node(graph *g, uint32_t node, uint32_t *map, uint32_t *regions, arena *memory)
+{
+    const lth_node n = g->nodes[node];
+    uint32_t *operands = arena_array(memory, n.operand_count, sizeof *operands);
+    for (uint32_t i = 0; i < n.operand_count; i++) {
+        uint32_t v = g->operands[n.first_operand + i];
+        operands[i] = map[v] == LTH_NO_VALUE ? v : map[v];
+    }
+    void *attributes = arena_copy(memory, g->attributes + n.attributes, n.attributes_size);
+    lth_shape *shapes = arena_array(memory, n.value_count, sizeof *shapes);
+    for (uint32_t i = 0; i < n.value_count; i++)
+        shapes[i] = g->values[n.first_value + i].shape;
+    graph_follow_region(g, g, n.region, regions);
+    uint32_t first =
+        graph_append(g, n.op, operands, n.operand_count, attributes, n.attributes_size, n.site, shapes, n.value_count);
+    g->nodes[g->node_count - 1].flags = n.flags;
+    for (uint32_t i = 0; i < n.value_count; i++)
+        map[n.first_value + i] = first + i;
+}
+
 static bool arguments_are_right(const graph *g, uint32_t loss, const uint32_t *wrt, uint32_t count, error *e)
 {
     if (loss >= g->value_count || graph_shape(g, loss)->rank != 0 || !lth_dtype_is_float(graph_shape(g, loss)->dtype))
@@ -166,13 +216,11 @@ bool autodiff_vjp(graph *g, constants *c, const uint32_t *outputs, const uint32_
                   uint32_t wrt_count, uint32_t *gradients, error *e)
 {
     pass p = { .g = g, .c = c, .error = e };
-    uint32_t values = g->value_count, nodes = 0;
+    uint32_t nodes = 0;
     for (uint32_t i = 0; i < count; i++)
         if (outputs[i] != LTH_NO_VALUE && seeds[i] != LTH_NO_VALUE && g->values[outputs[i]].node >= nodes)
             nodes = g->values[outputs[i]].node + 1;
-    p.gradient = memory_new(values * sizeof *p.gradient + 1);
-    p.on_path = memory_new(values * sizeof *p.on_path + 1);
-    memset(p.gradient, 0xff, values * sizeof *p.gradient); /* LTH_NO_VALUE */
+    autodiff_reserve(&p);
     uint32_t widest = mark_path(&p, wrt, wrt_count, nodes);
     p.operands = memory_new(2 * widest * sizeof *p.operands);
     p.d_operands = p.operands + widest;
@@ -183,9 +231,7 @@ bool autodiff_vjp(graph *g, constants *c, const uint32_t *outputs, const uint32_
         r.site = g->nodes[g->values[outputs[i]].node].site;
         p.gradient[outputs[i]] = op_accumulate(&r, p.gradient[outputs[i]], seeds[i]);
     }
-    bool ok = e->status == LTH_OK;
-    for (uint32_t i = nodes; ok && i-- > 0;)
-        ok = step_back(&p, i);
+    bool ok = e->status == LTH_OK && autodiff_walk(&p, 0, nodes);
     for (uint32_t i = 0; i < wrt_count; i++)
         gradients[i] = p.gradient[wrt[i]];
     free(p.gradient);

@@ -7,7 +7,6 @@
  * by it. Stacked: the derivatives by the parts of sequences. Values from outside enter the copied body by a reshape of their
  * own, so that the derivative by them is partial even where one is computed from another. */
 #include "engine/autodiff.h"
-#include "util/arena.h"
 
 #include <string.h>
 
@@ -138,27 +137,6 @@ static bool begin_backward(loop *l)
 
 static uint32_t part(const loop *l, uint32_t sequence) { return l->first + 1 + l->carried.count + sequence; }
 
-static void copy_node(loop *l, uint32_t node, uint32_t *regions)
-{
-    graph *g = l->g;
-    const lth_node n = g->nodes[node];
-    uint32_t *operands = arena_array(&l->memory, n.operand_count, sizeof *operands);
-    for (uint32_t i = 0; i < n.operand_count; i++) {
-        uint32_t v = g->operands[n.first_operand + i];
-        operands[i] = l->map[v] == LTH_NO_VALUE ? v : l->map[v]; /* what is not on the path is read from outside here, too */
-    }
-    void *attributes = arena_copy(&l->memory, g->attributes + n.attributes, n.attributes_size);
-    lth_shape *shapes = arena_array(&l->memory, n.value_count, sizeof *shapes);
-    for (uint32_t i = 0; i < n.value_count; i++)
-        shapes[i] = g->values[n.first_value + i].shape;
-    graph_follow_region(g, g, n.region, regions);
-    uint32_t first =
-        graph_append(g, n.op, operands, n.operand_count, attributes, n.attributes_size, n.site, shapes, n.value_count);
-    g->nodes[g->node_count - 1].flags = n.flags;
-    for (uint32_t i = 0; i < n.value_count; i++)
-        l->map[n.first_value + i] = first + i;
-}
-
 /* The forward body once more. */
 static bool copy_body(loop *l)
 {
@@ -179,7 +157,7 @@ static bool copy_body(loop *l)
         l->map[l->captures.at[i]] = copy;
     }
     for (uint32_t i = l->begin + 1; i < l->end; i++)
-        copy_node(l, i, regions);
+        autodiff_copy_node(g, i, l->map, regions, &l->memory); /* what is not on the path is read from outside here, too */
     g->region = backward;
     return true;
 }

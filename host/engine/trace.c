@@ -389,6 +389,7 @@ static const lth_trace_api step_api = {
     .loop_begin = trace_loop_begin,
     .loop_end = trace_loop_end,
     .custom = trace_custom,
+    .checkpoint = trace_checkpoint,
 };
 
 static const lth_trace_api rule_api = {
@@ -409,6 +410,7 @@ static const lth_trace_api rule_api = {
     .loop_begin = trace_loop_begin,
     .loop_end = trace_loop_end,
     .custom = trace_custom,
+    .checkpoint = trace_checkpoint,
 };
 
 /* ---- Life ---- */

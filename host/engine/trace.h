@@ -38,6 +38,7 @@ typedef struct trace {
     error outside;        /* of an op that was written while no step was being recorded; the next step reports it */
     uint32_t generation;  /* of the tensors made now; another one at each step */
     uint32_t random_count;
+    lth_site checkpoint; /* where the open one begins that was opened last */
     bool recording, training;
     arena memory;    /* shapes and lists that live until the step ends */
     double *scalars; /* by slot */
@@ -74,7 +75,7 @@ uint32_t trace_field(trace *t, uint32_t index, uint32_t site);
 const lth_site *trace_open_loop(const trace *t);
 /* False, with an error, within a loop's body. what: "lth_print". */
 bool trace_outside_loops(trace *t, const char *what, const char *file, uint32_t line);
-/* Fails where a loop is open. */
+/* Fails where a loop or a checkpoint is open. */
 void trace_close(trace *t);
 
 /* trace_control.c: of lth_trace_api. */
@@ -82,6 +83,7 @@ lth_tensor trace_loop_begin(lth_trace *h, lth_tensor count, const lth_attr_loop 
                             const lth_tensor *sequences, const char *file, uint32_t line);
 lth_tensor trace_loop_end(lth_trace *h, lth_tensor index, const lth_tensor *next, uint32_t next_count, const lth_tensor *parts,
                           uint32_t part_count, const char *file, uint32_t line);
+void trace_checkpoint(lth_trace *h, uint32_t begin, const char *file, uint32_t line);
 
 /* Whether an op may be recorded now; if not, the error is kept. */
 bool trace_ready(trace *t, const char *file, uint32_t line);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/trace_control.c: recording loops. */
+ * engine/trace_control.c: recording loops and checkpoints. */
 #include "engine/internal.h"
 #include "engine/trace.h"
 
@@ -34,8 +34,10 @@ void trace_close(trace *t)
     const graph *g = t->graph;
     if (t->error.status || g->region == 0)
         return;
-    const lth_site *loop = site_of_region(g, g->region);
-    trace_fail(t, loop->file, loop->line, "lth_loop_begin without lth_loop_end");
+    bool checkpoint = g->regions[g->region].kind == LTH_REGION_RECOMPUTE;
+    const lth_site *s = checkpoint ? &t->checkpoint : site_of_region(g, g->region);
+    trace_fail(t, s->file, s->line,
+               checkpoint ? "lth_checkpoint_begin without lth_checkpoint_end" : "lth_loop_begin without lth_loop_end");
 }
 
 /* ---- Loops ---- */
@@ -106,6 +108,9 @@ static const lth_node *open_loop(trace *t, lth_tensor x, const char *file, uint3
     const lth_node *n = index < g->value_count ? &g->nodes[g->values[index].node] : NULL;
     if (!n || n->op != LTH_OP_LOOP || !graph_encloses(g, n->region, g->region))
         trace_fail(t, file, line, "lth_loop_end of a loop that is not open: it was ended before, or begun in another step");
+    else if (g->regions[g->region].kind == LTH_REGION_RECOMPUTE)
+        trace_fail(t, file, line, "lth_loop_end before lth_checkpoint_end of what begins at %s:%u", t->checkpoint.file,
+                   t->checkpoint.line);
     else if (n->region != g->region)
         trace_fail(t, file, line, "lth_loop_end of the outer loop first; the one within it, begun at %s:%u, is still open",
                    site_of_region(g, g->region)->file, site_of_region(g, g->region)->line);
@@ -132,4 +137,30 @@ lth_tensor trace_loop_end(lth_trace *h, lth_tensor index, const lth_tensor *next
         return poison(t);
     uint32_t site = graph_site(t->graph, file, line);
     return with_place(t, graph_loop_end(t->graph, ids, part_count, site, &t->error), file, line);
+}
+
+/* ---- Checkpoints ---- */
+
+void trace_checkpoint(lth_trace *h, uint32_t begin, const char *file, uint32_t line)
+{
+    trace *t = of(h);
+    graph *g = t->graph;
+    if (!trace_ready(t, file, line))
+        return;
+    if (t->constants) {
+        trace_fail(t, file, line, "a checkpoint within a rule (an optimizer's, or a custom op's gradient), which keeps nothing");
+    } else if (begin) {
+        graph_open_region(g, LTH_REGION_RECOMPUTE);
+        t->checkpoint = (lth_site) { file, line, 0 };
+    } else if (g->region && g->regions[g->region].kind == LTH_REGION_RECOMPUTE) {
+        graph_close_region(g);
+        uint32_t around = graph_region_of_kind(g, g->region, LTH_REGION_RECOMPUTE);
+        if (around)
+            t->checkpoint = *site_of_region(g, around);
+    } else if (graph_region_of_kind(g, g->region, LTH_REGION_RECOMPUTE)) {
+        trace_fail(t, file, line, "lth_checkpoint_end in the body of the loop at %s:%u, which began after lth_checkpoint_begin",
+                   site_of_region(g, g->region)->file, site_of_region(g, g->region)->line);
+    } else {
+        trace_fail(t, file, line, "lth_checkpoint_end without lth_checkpoint_begin");
+    }
 }

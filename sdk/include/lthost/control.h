@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * lthost/control.h: control flow within a step: loops with a run-time number of turns, and run-time indices.
+ * lthost/control.h: control flow within a step: loops with a run-time number of turns, run-time indices, and parts
+ * of a step that are computed again in the backward pass rather than kept.
  *
  *     lth_tensor h0[] = { zeros };                                      // (B, H)
  *     lth_loop l = lth_loop_begin(lth_none(), T, h0, 1, &x, 1);         // x (T, B, I)
@@ -91,6 +92,23 @@ static inline lth_tensor lth_loop_stack(const lth_loop *l, uint32_t j) { return 
 static inline lth_tensor lth_index_(lth_tensor near_, int64_t value, const char *file, uint32_t line)
 {
     return near_.trace ? near_.trace->api->scalar(near_.trace, (double)value, LTH_I64, file, line) : near_;
+}
+
+/* What is recorded between the two is not kept for the backward pass but computed again there (Chen et al.: "Training Deep Nets
+ * with Sublinear Memory Cost", 2016; torch.utils.checkpoint): memory falls, work grows by a forward pass, the numbers stay,
+ * dropout's too. What is read of it afterwards is kept, as is what it reads. Effects within it (lth_assign, lth_log, lth_print)
+ * take place once. Such parts may lie within each other, around loops and in their bodies; lth_grad by what lies within works.
+ * Gradients are the same to the bit, gradients of gradients to rounding (they are summed in another order). near_: any tensor of
+ * the step.
+ *
+ *     lth_checkpoint_begin(x);
+ *     x = block(m, x);
+ *     lth_checkpoint_end(x); */
+#define lth_checkpoint_begin(near_) lth_checkpoint_((near_), 1, LTH_HERE)
+#define lth_checkpoint_end(near_) lth_checkpoint_((near_), 0, LTH_HERE)
+static inline void lth_checkpoint_(lth_tensor near_, uint32_t begin, const char *file, uint32_t line)
+{
+    if (near_.trace) near_.trace->api->checkpoint(near_.trace, begin, file, line);
 }
 
 LTH_END_C

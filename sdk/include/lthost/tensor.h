@@ -67,6 +67,8 @@ typedef struct lth_trace_api {
     /* Records an author's own op (custom.h); returns its first result. */
     lth_tensor (*custom)(lth_trace *t, const struct lth_custom_op *op, const lth_tensor *operands, uint32_t count,
                          const void *attributes, uint32_t attributes_size, const char *file, uint32_t line);
+    /* begin 1: what follows is computed again in the backward pass; 0: up to here (control.h). */
+    void (*checkpoint)(lth_trace *t, uint32_t begin, const char *file, uint32_t line);
 } lth_trace_api;
 
 /* A trace begins with the table that serves it, so that a tensor is all that an op needs. */
