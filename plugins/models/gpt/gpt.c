@@ -3,6 +3,8 @@
  * nanoGPT's. predict_step goes on from a prompt (generate.c). */
 #include "gpt.h"
 
+#include <lthost/control.h>
+
 static const lth_option options[] = {
     LTH_OPTION(struct gpt, layers, "4", "1..64", "transformer blocks"),
     LTH_OPTION(struct gpt, heads, "4", "1..1024", "heads of attention"),
@@ -13,6 +15,8 @@ static const lth_option options[] = {
     LTH_OPTION(struct gpt, generate, "200", "1..1048576", "predict: tokens that follow the prompt"),
     LTH_OPTION(struct gpt, temperature, "1", "0..1000", "predict: what logits are divided by; 0: always the likeliest token"),
     LTH_OPTION(struct gpt, top_k, "0", "0..", "predict: draws among so many likeliest tokens; 0: among all"),
+    LTH_OPTION(struct gpt, gradient_checkpointing, "false", NULL,
+               "blocks are computed again in the backward pass: less memory, more work, the same bits"),
 };
 
 static lth_status init(void *self, const lth_host *host)
@@ -63,8 +67,13 @@ static lth_tensor apply(const struct gpt *m, lth_tensor tokens)
                                        "the model's context is shorter than a sample: raise [model] context");
     lth_tensor x = lth_embedding_apply(&m->wte, tokens); /* (B, T, C) */
     x = lth_dropout(lth_add(x, lth_learned_positions(&m->wpe, x)), m->dropout);
-    for (int64_t i = 0; i < m->layers; i++)
+    for (int64_t i = 0; i < m->layers; i++) {
+        if (m->gradient_checkpointing)
+            lth_checkpoint_begin(x);
         x = lth_gpt_block_apply(&m->h[i], x);
+        if (m->gradient_checkpointing)
+            lth_checkpoint_end(x);
+    }
     return gpt_logits(m, x);
 }
 

@@ -12,7 +12,7 @@ enum { GPT_LAYERS = 64 };
 struct gpt {
     int64_t layers, heads, width, context, generate, top_k;
     double dropout, temperature;
-    bool bias;
+    bool bias, gradient_checkpointing;
     int64_t vocabulary;
     lth_embedding wte, wpe;
     lth_gpt_block h[GPT_LAYERS];

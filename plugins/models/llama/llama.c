@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * llama: a decoder that predicts the next token, as Llama (Touvron et al. 2023): rotary embedding (Su et al. 2021), grouped heads
  * (Ainslie et al. 2023), RMS norm (Zhang and Sennrich 2019) and SwiGLU (Shazeer 2020). Names are Hugging Face's. */
+#include <lthost/control.h>
 #include <lthost/model.h>
 #include <lthost/nn.h>
 
@@ -9,6 +10,7 @@ enum { LAYERS = 64 };
 struct llama {
     int64_t layers, heads, groups, width, hidden;
     double theta;
+    bool gradient_checkpointing;
     lth_embedding embed_tokens;
     lth_llama_layer layer[LAYERS];
     lth_rms_norm norm;
@@ -22,6 +24,8 @@ static const lth_option options[] = {
     LTH_OPTION(struct llama, width, "128", "1..65536", "channels of a token"),
     LTH_OPTION(struct llama, hidden, "344", "1..1048576", "width within the feed-forward part"),
     LTH_OPTION(struct llama, theta, "10000", "1..", "base of the rotary embedding's angles"),
+    LTH_OPTION(struct llama, gradient_checkpointing, "false", NULL,
+               "layers are computed again in the backward pass: less memory, more work, the same bits"),
 };
 
 static lth_status init(void *self, const lth_host *host)
@@ -62,8 +66,13 @@ static lth_tensor forward(void *self, lth_step *step)
     struct llama *m = self;
     lth_tensor x = lth_embedding_apply(&m->embed_tokens, lth_input(step, "x")); /* (B, T, C) */
     lth_rotary_table table = lth_rotary_tables(x, .channels = m->width / m->heads, .theta = m->theta);
-    for (int64_t i = 0; i < m->layers; i++)
+    for (int64_t i = 0; i < m->layers; i++) {
+        if (m->gradient_checkpointing)
+            lth_checkpoint_begin(x);
         x = lth_llama_layer_apply(&m->layer[i], x, table);
+        if (m->gradient_checkpointing)
+            lth_checkpoint_end(x);
+    }
     return lth_linear_apply(&m->lm_head, lth_rms_norm_apply(&m->norm, x)); /* (B, T, V) */
 }
 
