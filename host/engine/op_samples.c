@@ -19,7 +19,7 @@ static uint32_t rows_of(const sample_table *t, uint32_t op, uint32_t wanted, con
 }
 
 static const sample_table *const tables[] = { &sample_rows, &sample_rows_nn, &sample_rows_conv, &sample_rows_attention,
-                                               &sample_rows_order, &sample_rows_norm };
+                                               &sample_rows_order, &sample_rows_norm, &sample_rows_edges };
 enum { TABLES = sizeof tables / sizeof *tables };
 
 static const sample_range *range_of(uint32_t op)

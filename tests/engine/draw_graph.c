@@ -166,7 +166,7 @@ static uint32_t draw_network(draw *d)
     if (pick(d, 2))
         return OP1A(d->b, pick(d, 2) ? LTH_OP_SOFTMAX : LTH_OP_LOG_SOFTMAX, x, lth_attr_axis, pick(d, s.rank));
     uint32_t y = OP1(d->b, LTH_OP_ERF, x);
-    lth_attr_dims turned = { s.rank, 0, { 0, 1, 2, 3 } };
+    lth_attr_dims turned = { s.rank, 0, { 0, 1, 2, 3, 4, 5, 6, 7 } };
     turned.dim[s.rank - 1] = s.rank - 2;
     turned.dim[s.rank - 2] = s.rank - 1;
     uint32_t yt = bench_op(d->b, LTH_OP_PERMUTE, &y, 1, &turned, sizeof turned);

@@ -121,6 +121,21 @@ Test(traces, the_same_seed_gives_the_same_bits_again_and_after_a_resume_within_a
     }
 }
 
+Test(traces, a_batch_norm_tracks_each_part_of_an_accumulated_step)
+{
+    error e = { 0 };
+    safetensors_file *f;
+    int64_t batches = 0;
+    must_fit("resnet", "parts", "trainer.accumulate_grad_batches=2", NULL, NULL);
+    cr_assert_eq(safetensors_open("parts/resnet/version_0/checkpoints/last/model.safetensors", &f, &e), LTH_OK, "%s", e.text);
+    int64_t at = safetensors_find(f, "bn1.num_batches_tracked");
+    cr_assert_geq(at, 0);
+    cr_assert_eq(safetensors_at(f, (uint32_t)at)->shape.dtype, LTH_I64);
+    cr_assert_eq(safetensors_read(f, (uint32_t)at, &batches, &e), LTH_OK, "%s", e.text);
+    cr_expect_eq(batches, STEPS, "%lld batches", (long long)batches); /* of 6 optimizer steps */
+    safetensors_close(f);
+}
+
 Test(traces, a_short_last_batch_is_one_plan_more)
 {
     for (size_t i = 0; i < MODELS; i++) {
