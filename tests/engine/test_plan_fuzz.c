@@ -78,7 +78,8 @@ static void check_run(eager *e)
         const void *a = g->attributes + n->attributes;
         uint32_t v = n->value_count ? n->first_value : g->operands[n->first_operand];
         size_t bytes = bytes_of(graph_shape(g, v));
-        int64_t offset = ((const lth_attr_state *)a)->offset * lth_dtype_size(floating);
+        bool of_state = n->op == LTH_OP_STATE || n->op == LTH_OP_ASSIGN;
+        int64_t offset = of_state ? ((const lth_attr_state *)a)->offset * lth_dtype_size(floating) : 0;
         if (n->op == LTH_OP_INPUT)
             e->values[v] = copy_of(planned.inputs[((const lth_attr_slot *)a)->slot], bytes);
         else if (n->op == LTH_OP_STATE)
