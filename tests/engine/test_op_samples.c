@@ -66,13 +66,13 @@ static const exemption exemptions[] = {
     { LTH_OP_NORMAL, STRIDED },
 };
 
-/* Loops are tried by tests of their own. */
+/* Loops and authors' ops are tried by tests of their own. */
 static bool has_samples(const op_info *info)
 {
     bool host_only =
         info->kind == OP_LEAF && info->code != LTH_OP_IOTA && info->code != LTH_OP_UNIFORM && info->code != LTH_OP_NORMAL;
     return !host_only && info->kind != OP_EFFECT && info->kind != OP_SYMBOLIC && info->code != LTH_OP_LOOP &&
-           info->code != LTH_OP_LOOP_END;
+           info->code != LTH_OP_LOOP_END && info->code != LTH_OP_CUSTOM;
 }
 
 Test(op_samples, every_op_is_tried_at_its_edges)
