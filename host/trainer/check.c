@@ -23,7 +23,7 @@ static lth_status prepare(session *s, error *e)
 {
     if (session_setup(s, true, e) != LTH_OK || optimizers_configure(s, e) != LTH_OK)
         return e->status;
-    return engine_allocate(s->engine, s->options.accumulate_grad_batches > 1, e);
+    return engine_allocate(s->engine, session_accumulates(s), e);
 }
 
 /* The steps that the model has, in the order of a run. */

@@ -175,8 +175,10 @@ static void next(session *s)
     loop_state *l = &s->loop;
     l->epoch++;
     l->batch = 0;
-    l->micro = 0;
-    l->accumulated = false;
+    if (!s->model_table->manual_optimization) { /* by hand, gradients may be kept from epoch to epoch */
+        l->micro = 0;
+        l->accumulated = false;
+    }
     l->epoch_scheduled = false;
     l->place = PLACE_EPOCH_START;
     s->running = (running_batch) { .count = s->train_batches };

@@ -250,6 +250,12 @@ lth_status optimizers_add_schedule(session *s, uint32_t index, const char *title
     x.table = (const lth_scheduler *)x.who->table;
     set->schedules = memory_grow(set->schedules, &set->schedule_capacity, set->schedule_count + 1, sizeof *set->schedules);
     set->schedules[set->schedule_count++] = x;
+    if (strcmp(x.options.interval, "manual") == 0 && (!s->model_table->manual_optimization || x.options.frequency != 1))
+        return optimizers_fail(set, file, line,
+                               x.options.frequency != 1
+                                   ? "[%s] frequency: with interval = manual every call of lth_scheduler_step is an advance"
+                                   : "[%s] interval = manual is for a model that optimizes by hand, which '%s' does not",
+                               section->title, s->model->known->id);
     if (x.table->needs_metric && !x.options.monitor[0])
         return optimizers_fail(set, file, line, "[%s] needs `monitor = METRIC`: '%s' looks at one", section->title, known->id);
     return LTH_OK;
@@ -370,6 +376,8 @@ lth_status optimizers_configure(session *s, error *e)
                          (long long)s->options.accumulate_grad_batches, s->model->known->id);
     return to_engine(s, e);
 }
+
+bool session_accumulates(const session *s) { return s->options.accumulate_grad_batches > 1 || s->model_table->accumulates; }
 
 void optimizers_free(session *s)
 {

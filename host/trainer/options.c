@@ -89,7 +89,8 @@ static const lth_option group_rows[] = {
 const lth_options group_option_table = LTH_OPTIONS(group_rows);
 
 static const lth_option scheduler_rows[] = {
-    LTH_OPTION(scheduler_options, interval, "epoch", "epoch|step", "what the schedule counts"),
+    LTH_OPTION(scheduler_options, interval, "epoch", "epoch|step|manual",
+               "what the schedule counts: epochs, steps of its optimizer, or the model's calls of lth_scheduler_step"),
     LTH_OPTION(scheduler_options, frequency, "1", "1..", "advance after so many intervals"),
     LTH_OPTION(scheduler_options, monitor, "", NULL, "metric that the schedule looks at"),
     LTH_OPTION(scheduler_options, strict, "true", NULL, "a missing metric ends the run; false: that advance is left out"),

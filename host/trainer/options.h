@@ -52,7 +52,7 @@ typedef struct group_options {
 } group_options;
 
 typedef struct scheduler_options {
-    const char *interval; /* epoch | step */
+    const char *interval; /* epoch | step | manual */
     int64_t frequency;
     const char *monitor;
     bool strict;

@@ -137,6 +137,21 @@ static lth_status loop_from_json(session *s, const json_t *o, error *e)
     return right ? LTH_OK : error_set(e, LTH_INVALID, "the checkpoint's state of the loops is not as it should be");
 }
 
+static lth_status optimizers_from_json(session *s, const json_t *list, error *e)
+{
+    bool right = json_array_size(list) == s->optimizers.count;
+    for (uint32_t i = 0; i < s->optimizers.count && right; i++) {
+        const json_t *of = json_array_get(list, i);
+        optimizer *o = &s->optimizers.at[i];
+        o->steps = integer(of, "steps", &right);
+        o->updated_at = integer(of, "updated_at", &right);
+        o->accumulated = json_is_true(json_object_get(of, "accumulated"));
+    }
+    return right ? LTH_OK
+                 : error_set(e, LTH_INVALID, "the checkpoint has the state of %zu optimizers, the run has %u",
+                             json_array_size(list), (unsigned)s->optimizers.count);
+}
+
 static bool is_scheduled(const session *s, uint32_t optimizer)
 {
     for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
@@ -220,6 +235,7 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
                          checkpoint_path(c), checkpoint_path(c));
     if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK ||
         loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
+        optimizers_from_json(s, json_object_get(root, "optimizers"), e) != LTH_OK ||
         metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK ||
         schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK)
         return e->status;

@@ -110,7 +110,7 @@ static lth_status open_run_dir(session *s, const char *after, error *e)
 static lth_status run_fit(session *s, checkpoint *from, error *e)
 {
     if (session_setup(s, true, e) != LTH_OK || (from && resume_components(s, from, e) != LTH_OK) ||
-        optimizers_configure(s, e) != LTH_OK || engine_allocate(s->engine, s->options.accumulate_grad_batches > 1, e) != LTH_OK)
+        optimizers_configure(s, e) != LTH_OK || engine_allocate(s->engine, session_accumulates(s), e) != LTH_OK)
         return e->status;
     if (from ? resume_loops(s, from, e) != LTH_OK : session_weights(s, e) != LTH_OK)
         return e->status;

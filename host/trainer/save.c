@@ -29,6 +29,17 @@ static json_t *schedules_to_json(const session *s)
     return list;
 }
 
+static json_t *optimizers_to_json(const session *s)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < s->optimizers.count; i++) {
+        const optimizer *o = &s->optimizers.at[i];
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:b}", "section", o->title, "steps", (json_int_t)o->steps,
+                                              "updated_at", (json_int_t)o->updated_at, "accumulated", o->accumulated));
+    }
+    return list;
+}
+
 /* The groups' learning rates as they stand; base: as the run file has them. */
 static json_t *rates_to_json(const session *s, bool base)
 {
@@ -79,6 +90,7 @@ static void set_state(session *s)
     json_t *root = checkpoint_snapshot_state(s->snapshot);
     json_object_set_new(root, "loop", loop_to_json(s));
     json_object_set_new(root, "metrics", metrics_to_json(&s->metrics));
+    json_object_set_new(root, "optimizers", optimizers_to_json(s));
     json_object_set_new(root, "schedules", schedules_to_json(s));
     json_object_set_new(root, "learning_rates", rates_to_json(s, false));
     json_object_set_new(root, "base_learning_rates", rates_to_json(s, true));

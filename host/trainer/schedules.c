@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/schedules.c: learning rates over time. A schedule counts epochs or optimizer steps; one that looks at a metric
- * advances when that metric is fresh. The warm-up before a schedule is the same for all of them, and made here. */
+ * advances when that metric is fresh, one with interval = manual when the model says so. The warm-up before a schedule is the
+ * same for all of them, and made here. */
 #include "trainer/session.h"
 
 #include <math.h>
@@ -9,7 +10,9 @@
 /* How often a schedule will advance in the whole run, at least once; -1: not known. */
 static int64_t total_of(const session *s, const schedule *x)
 {
-    int64_t intervals = strcmp(x->options.interval, "step") == 0 ? s->stepping_batches : s->options.max_epochs;
+    int64_t intervals = strcmp(x->options.interval, "step") == 0    ? s->stepping_batches
+                        : strcmp(x->options.interval, "epoch") == 0 ? s->options.max_epochs
+                                                                    : -1;
     if (strcmp(x->options.interval, "epoch") == 0 && intervals < 0 && s->stepping_batches >= 0 && s->train_batches > 0) {
         int64_t k = s->options.accumulate_grad_batches, steps = (s->train_batches + k - 1) / k;
         intervals = (s->stepping_batches + steps - 1) / steps;
@@ -149,23 +152,41 @@ static lth_status monitored(session *s, const schedule *x, double *metric, error
     return LTH_INVALID;
 }
 
+/* One advance, on the metric where it looks at one. */
+static lth_status advance_now(session *s, schedule *x, error *e)
+{
+    double metric = NAN;
+    lth_status status = x->table->needs_metric ? monitored(s, x, &metric, e) : LTH_OK;
+    return status == LTH_END ? LTH_OK : status != LTH_OK ? status : advance(s, x, metric, e);
+}
+
 lth_status schedules_advance(session *s, schedule_moment moment, bool looks_at_metric, error *e)
 {
     const char *interval = moment == SCHEDULE_STEP ? "step" : "epoch";
-    int64_t done = moment == SCHEDULE_STEP ? s->loop.global_step : s->loop.epoch + 1;
     for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
         schedule *x = &s->optimizers.schedules[i];
-        double metric = NAN;
-        if (strcmp(x->options.interval, interval) != 0 || (x->table->needs_metric != 0) != looks_at_metric ||
-            done % x->options.frequency != 0)
-            continue;
-        lth_status status = looks_at_metric ? monitored(s, x, &metric, e) : LTH_OK;
-        if (status == LTH_END)
-            continue;
-        if (status != LTH_OK)
-            return status;
-        if (advance(s, x, metric, e) != LTH_OK)
+        const optimizer *o = &s->optimizers.at[x->optimizer];
+        int64_t done = moment == SCHEDULE_STEP ? o->steps : s->loop.epoch + 1;
+        bool due = moment != SCHEDULE_STEP || o->updated_at == s->loop.batches;
+        if (strcmp(x->options.interval, interval) == 0 && (x->table->needs_metric != 0) == looks_at_metric && due &&
+            done % x->options.frequency == 0 && advance_now(s, x, e) != LTH_OK)
             return e->status;
     }
     return LTH_OK;
+}
+
+lth_status schedules_advance_by_hand(session *s, uint32_t index, error *e)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
+        schedule *x = &s->optimizers.schedules[i];
+        if (x->optimizer != index || strcmp(x->options.interval, "manual") != 0)
+            continue;
+        any = true;
+        if (!s->step.record_only && advance_now(s, x, e) != LTH_OK)
+            return e->status;
+    }
+    return any ? LTH_OK
+               : error_set(e, LTH_INVALID, "lth_scheduler_step: [%s] has no scheduler with interval = manual",
+                           s->optimizers.at[index].title);
 }

@@ -52,6 +52,11 @@ typedef struct optimizer {
     optimizer_group *groups;
     uint32_t group_count;
     size_t group_capacity;
+    int64_t steps;      /* training steps that updated it */
+    int64_t updated_at; /* loop.batches after the last of them */
+    bool accumulated;   /* manual optimization: its accumulators hold something */
+    bool accumulates;   /* the same, as the running step will leave it */
+    bool updated;       /* by the running step */
 } optimizer;
 
 typedef struct schedule {
@@ -122,7 +127,7 @@ typedef struct step_state {
     metrics_loop loop;
     const lth_tensor *gradients; /* of `gradients_of`; NULL: not now */
     uint32_t gradients_of, gradient_count;
-    bool updated;         /* manual optimization: something was updated */
+    bool record_only;
     bool idle, idle_told; /* the epoch has had nothing to train by so far; that was said */
     error error;          /* of a log call */
 } step_state;
@@ -238,6 +243,9 @@ lth_status optimizers_configure(session *s, error *e);
 void optimizers_resolve(session *s, str *out);
 void optimizers_free(session *s);
 
+/* Whether gradients can be kept from step to step. */
+bool session_accumulates(const session *s);
+
 /* schedules.c */
 lth_status schedules_start(session *s, error *e);
 /* After a resume: momenta; and under another run file the rates at the counts reached. Schedules that look at a metric keep
@@ -246,6 +254,9 @@ lth_status schedules_resume(session *s, bool same_run_file, error *e);
 typedef enum schedule_moment { SCHEDULE_STEP, SCHEDULE_EPOCH } schedule_moment;
 /* After an optimizer step, or at an epoch's last batch; monitored: those that look at a metric (later, when it is fresh). */
 lth_status schedules_advance(session *s, schedule_moment moment, bool monitored, error *e);
+
+/* The model asks for it: the schedules of that optimizer that have interval = manual. */
+lth_status schedules_advance_by_hand(session *s, uint32_t optimizer, error *e);
 
 /* hooks.c */
 lth_status hooks_prepare(session *s);

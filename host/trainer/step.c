@@ -24,7 +24,11 @@ static lth_trace *begin(session *s, const char *hook, bool training, bool record
                                     .stream = stream };
     s->step.trace = engine_begin(s->engine, &args);
     s->step.loop = training ? METRICS_TRAIN : s->stage == LTH_STAGE_TEST ? METRICS_TEST : METRICS_VALIDATION;
-    s->step.updated = false;
+    s->step.record_only = record_only;
+    for (uint32_t i = 0; i < s->optimizers.count; i++) {
+        s->optimizers.at[i].updated = false;
+        s->optimizers.at[i].accumulates = s->optimizers.at[i].accumulated;
+    }
     s->step.gradients = NULL;
     error_clear(&s->step.error);
     return s->step.trace;
@@ -153,19 +157,31 @@ static lth_status record_rest(session *s, lth_tensor loss, error *e)
     return LTH_OK;
 }
 
+/* Whether an optimizer was updated by hand. */
+static bool updated_any(const session *s)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        any = any || s->optimizers.at[i].updated;
+    return any;
+}
+
 /* Counts what was done. */
 static void advance(session *s, bool had_loss)
 {
     loop_state *l = &s->loop;
-    if (s->model_table->manual_optimization) {
-        l->global_step += s->step.updated;
-    } else if (s->running.accumulating) {
-        l->micro++;
-        l->accumulated = l->accumulated || had_loss;
-    } else {
-        l->global_step++;
-        l->micro = 0;
-        l->accumulated = false;
+    bool manual = s->model_table->manual_optimization, stepped = manual ? updated_any(s) : !s->running.accumulating;
+    if (!manual)
+        s->optimizers.at[0].updated = stepped;
+    l->global_step += stepped;
+    l->micro = stepped ? 0 : l->micro + 1;
+    l->accumulated = !stepped && (l->accumulated || had_loss);
+    for (uint32_t i = 0; i < s->optimizers.count; i++) {
+        optimizer *o = &s->optimizers.at[i];
+        o->accumulated = o->accumulates;
+        o->steps += o->updated;
+        if (o->updated)
+            o->updated_at = l->batches + 1; /* this batch, once it is counted */
     }
 }
 
@@ -178,7 +194,7 @@ static void watch_epoch(session *s, bool had_loss)
         return;
     s->step.idle_told = true;
     session_warn(s, s->model_table->manual_optimization
-                        ? "[model] no training_step of the epoch called lth_minimize or lth_update: nothing was trained"
+                        ? "[model] no training_step of the epoch called lth_minimize or lth_optimizer_step: nothing was trained"
                         : "[model] no training_step of the epoch returned a loss: nothing was trained");
 }
 
@@ -201,7 +217,7 @@ lth_status step_train(session *s, bool record_only, error *e)
         metrics_step_ran(&s->metrics, ticket);
         metrics_settle(&s->metrics);
         advance(s, !lth_is_none(loss));
-        watch_epoch(s, automatic ? !lth_is_none(loss) : s->step.updated);
+        watch_epoch(s, automatic ? !lth_is_none(loss) : updated_any(s));
     }
     return LTH_OK;
 }

@@ -101,68 +101,137 @@ static bool manual(session *s, uint32_t optimizer, const char *what, const char 
     return false;
 }
 
-/* The hooks' errors wait in step.error until the step function has returned: see step_train. */
-static void update(session *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line)
+/* A recorded hook that sees these gradients. Its errors wait in step.error until the step function has returned: see
+ * step_train. */
+static bool call_hook(session *s, size_t offset, const char *name, uint32_t optimizer, const lth_tensor *gradients,
+                      uint32_t count)
 {
-    const engine_update_args args = step_update_args(s, 1, false);
+    const char *hook = s->step.hook;
+    error e = { 0 };
     s->step.gradients = gradients;
     s->step.gradients_of = optimizer;
     s->step.gradient_count = count;
-    const char *hook = s->step.hook;
-    error e = { 0 };
-    if (hooks_call_step(s, offsetof(lth_hooks, on_before_optimizer_step), "on_before_optimizer_step", &e) != LTH_OK)
-        error_set(&s->step.error, e.status, "%s", e.text);
-    else
-        engine_update(s->engine, (int32_t)optimizer, gradients, &args, file, line);
-    s->step.hook = hook;
-    s->step.gradients = NULL;
-    s->step.updated = true;
-}
-
-static void api_minimize(lth_step *step, uint32_t optimizer, lth_tensor loss, const char *file, uint32_t line)
-{
-    session *s = of(step);
-    const lth_tensor *gradients;
-    uint32_t count;
-    if (!manual(s, optimizer, "lth_minimize", file, line))
-        return;
-    const char *hook = s->step.hook;
-    error e = { 0 };
-    if (hooks_call_backward(s, loss, &e) != LTH_OK) {
-        error_set(&s->step.error, e.status, "%s", e.text);
-        return;
-    }
-    if (engine_gradients(s->engine, (int32_t)optimizer, loss, &gradients, &count, file, line) != LTH_OK)
-        return;
-    s->step.gradients = gradients;
-    s->step.gradients_of = optimizer;
-    s->step.gradient_count = count;
-    lth_status status = hooks_call_step(s, offsetof(lth_hooks, on_after_backward), "on_after_backward", &e);
+    lth_status status = hooks_call_step(s, offset, name, &e);
     s->step.hook = hook;
     s->step.gradients = NULL;
     if (status != LTH_OK)
         error_set(&s->step.error, e.status, "%s", e.text);
-    else
-        update(s, optimizer, gradients, count, file, line);
+    return status == LTH_OK;
+}
+
+/* The list is this step's own, and nobody else looks at it after the hooks: the author may write into it. */
+static lth_tensor *backward(session *s, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file, uint32_t line)
+{
+    const lth_tensor *gradients;
+    const char *hook = s->step.hook;
+    error e = { 0 };
+    *count = 0;
+    lth_status status = hooks_call_backward(s, loss, &e);
+    s->step.hook = hook;
+    if (status != LTH_OK) {
+        error_set(&s->step.error, e.status, "%s", e.text);
+        return NULL;
+    }
+    if (engine_gradients(s->engine, (int32_t)optimizer, loss, &gradients, count, file, line) != LTH_OK)
+        return NULL;
+    return call_hook(s, offsetof(lth_hooks, on_after_backward), "on_after_backward", optimizer, gradients, *count)
+               ? (lth_tensor *)gradients
+               : NULL;
+}
+
+static void update(session *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line)
+{
+    const engine_update_args args = step_update_args(s, 1, s->optimizers.at[optimizer].accumulates);
+    const lth_tensor *totals = gradients;
+    if (engine_total(s->engine, (int32_t)optimizer, gradients, &args, &totals, file, line) != LTH_OK)
+        return;
+    if (call_hook(s, offsetof(lth_hooks, on_before_optimizer_step), "on_before_optimizer_step", optimizer, totals, count))
+        engine_update(s->engine, (int32_t)optimizer, totals, &args, file, line);
+    s->optimizers.at[optimizer].updated = true;
+    s->optimizers.at[optimizer].accumulates = false;
+}
+
+static lth_tensor *api_backward(lth_step *step, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file,
+                                uint32_t line)
+{
+    *count = 0;
+    return manual(of(step), optimizer, "lth_backward", file, line) ? backward(of(step), optimizer, loss, count, file, line)
+                                                                   : NULL;
+}
+
+static void api_minimize(lth_step *step, uint32_t optimizer, lth_tensor loss, const char *file, uint32_t line)
+{
+    uint32_t count;
+    if (!manual(of(step), optimizer, "lth_minimize", file, line))
+        return;
+    const lth_tensor *gradients = backward(of(step), optimizer, loss, &count, file, line);
+    if (gradients)
+        update(of(step), optimizer, gradients, count, file, line);
+}
+
+/* One gradient a parameter. */
+static bool is_complete(session *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *what,
+                        const char *file, uint32_t line)
+{
+    uint32_t wanted = 0;
+    for (uint32_t i = 0; i < s->optimizers.at[optimizer].group_count; i++)
+        wanted += s->optimizers.at[optimizer].groups[i].count;
+    if (gradients && count == wanted)
+        return true;
+    char text[160];
+    snprintf(text, sizeof text, "%s was given %u gradients; optimizer %u has %u parameters", what,
+             (unsigned)(gradients ? count : 0), (unsigned)optimizer, (unsigned)wanted);
+    fail(s, file, line, text);
+    return false;
 }
 
 static void api_update(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file,
                        uint32_t line)
 {
+    static const char what[] = "lth_optimizer_step";
     session *s = of(step);
-    if (!manual(s, optimizer, "an update", file, line))
+    if (manual(s, optimizer, what, file, line) && is_complete(s, optimizer, gradients, count, what, file, line))
+        update(s, optimizer, gradients, count, file, line);
+}
+
+static void api_accumulate(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file,
+                           uint32_t line)
+{
+    static const char what[] = "lth_accumulate";
+    session *s = of(step);
+    if (!manual(s, optimizer, what, file, line) || !is_complete(s, optimizer, gradients, count, what, file, line))
         return;
-    uint32_t wanted = 0;
-    for (uint32_t i = 0; i < s->optimizers.at[optimizer].group_count; i++)
-        wanted += s->optimizers.at[optimizer].groups[i].count;
-    if (count != wanted) {
-        char text[160];
-        snprintf(text, sizeof text, "an update was given %u gradients; optimizer %u has %u parameters", (unsigned)count,
-                 (unsigned)optimizer, (unsigned)wanted);
-        fail(s, file, line, text);
+    if (!s->model_table->accumulates) {
+        fail(s, file, line, "lth_accumulate needs .accumulates = 1 in the model's table: the gradients take memory of their own");
         return;
     }
-    update(s, optimizer, gradients, count, file, line);
+    const engine_update_args args = step_update_args(s, 1, s->optimizers.at[optimizer].accumulates);
+    engine_accumulate(s->engine, (int32_t)optimizer, gradients, &args, file, line);
+    s->optimizers.at[optimizer].accumulates = true;
+}
+
+static int32_t api_optimizer(lth_step *step, const char *name, const char *file, uint32_t line)
+{
+    session *s = of(step);
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        if (strcmp(s->optimizers.at[i].section->name, name) == 0)
+            return (int32_t)i;
+    str text = { 0 };
+    str_printf(&text, "the run file has no [optimizer%s%s]; there are", name[0] ? "." : "", name);
+    for (uint32_t i = 0; i < s->optimizers.count; i++)
+        str_printf(&text, "%s [%s]", i ? "," : "", s->optimizers.at[i].title);
+    fail(s, file, line, str_text(&text));
+    str_free(&text);
+    return -1;
+}
+
+static void api_scheduler_step(lth_step *step, uint32_t optimizer, const char *file, uint32_t line)
+{
+    session *s = of(step);
+    error e = { 0 };
+    if (!manual(s, optimizer, "lth_scheduler_step", file, line) || schedules_advance_by_hand(s, optimizer, &e) == LTH_OK)
+        return;
+    fail(s, file, line, e.text);
 }
 
 static const lth_tensor *api_gradients(lth_step *step, uint32_t optimizer, uint32_t *count)
@@ -187,4 +256,8 @@ const lth_step_api step_api = {
     .update = api_update,
     .trace = api_trace,
     .gradients = api_gradients,
+    .backward = api_backward,
+    .accumulate = api_accumulate,
+    .optimizer = api_optimizer,
+    .scheduler_step = api_scheduler_step,
 };

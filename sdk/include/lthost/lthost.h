@@ -7,6 +7,7 @@
 #include "arrange.h"
 #include "callback.h"
 #include "choose.h"
+#include "clip.h"
 #include "collective.h"
 #include "component.h"
 #include "control.h"

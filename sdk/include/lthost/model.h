@@ -37,7 +37,7 @@ struct lth_optimizers { const lth_optimizers_api *api; };
 typedef struct lth_model {
     LTH_COMPONENT_HEAD_
     int32_t manual_optimization LTH_ZERO; /* 1: training_step calls lth_minimize itself; what it returns is only shown */
-    uint32_t reserved LTH_ZERO;
+    int32_t accumulates LTH_ZERO; /* 1: training_step calls lth_accumulate: there is memory for it */
     /* Required. Makes parameters and buffers from the data's shapes. */
     lth_status (*configure)(void *self, lth_setup *setup) LTH_ZERO;
     /* The model's answer to a batch: logits, predictions. Stands in for predict_step. */
@@ -49,7 +49,8 @@ typedef struct lth_model {
     lth_tensor (*test_step)(void *self, lth_step *step) LTH_ZERO;
     /* Returns the batch's predictions, axis 0 the batch; written to the run's `predictions.safetensors`. */
     lth_tensor (*predict_step)(void *self, lth_step *step) LTH_ZERO;
-    /* Several optimizers or groups; where it is NULL, [optimizer] takes all parameters. */
+    /* Several optimizers or groups; where it is NULL, the run file shares the parameters out: [optimizer], or several
+     * [optimizer.NAME]. */
     lth_status (*configure_optimizers)(void *self, lth_optimizers *optimizers) LTH_ZERO;
     const lth_hooks *hooks LTH_ZERO;
 } lth_model;

@@ -48,17 +48,30 @@ typedef struct lth_step_api {
     int64_t (*batch_size)(lth_step *s);    /* samples in this batch */
     int64_t (*dataloader_idx)(lth_step *s);
     int64_t (*current_epoch)(lth_step *s);
-    int64_t (*global_step)(lth_step *s);   /* optimizer steps taken so far */
+    int64_t (*global_step)(lth_step *s);   /* training steps so far that ended in an update: one, whatever the number of optimizers */
     /* Manual optimization: gradients of `loss` for the parameters of optimizer `index`, clipping as configured, and its
      * update, in the order written. Reads of parameters after it see the new values. */
     void (*minimize)(lth_step *s, uint32_t optimizer, lth_tensor loss, const char *file, uint32_t line);
-    /* The same with gradients at hand, one for each parameter of the optimizer in its order. */
+    /* The second half of it, with gradients at hand, one for each parameter of the optimizer in its order. Both add what was
+     * accumulated, and leave nothing of it. */
     void (*update)(lth_step *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line);
     /* The trace of this step, for a hook that has no tensor at hand. */
     lth_trace *(*trace)(lth_step *s);
     /* In on_after_backward and on_before_optimizer_step: the gradients of an optimizer's parameters, in its order, as symbols
      * (before clipping; accumulated ones in on_before_optimizer_step). NULL elsewhere. Valid until the hook returns. */
     const lth_tensor *(*gradients)(lth_step *s, uint32_t optimizer, uint32_t *count);
+    /* Manual optimization: the first half of minimize: gradients of `loss` for the optimizer's parameters, in its order, as
+     * symbols that the author may change in the list (clip.h). It lives until the step function returns; NULL after a mistake. */
+    lth_tensor *(*backward)(lth_step *s, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file, uint32_t line);
+    /* Adds gradients to those that the optimizer's next update takes in, in this step or a later one. The model's table must
+     * have .accumulates = 1. */
+    void (*accumulate)(lth_step *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line);
+    /* Index of [optimizer.NAME] ("": of [optimizer]), for a model that leaves its optimizers to the run file; -1 and a message
+     * with the names that there are, where there is none. */
+    int32_t (*optimizer)(lth_step *s, const char *name, const char *file, uint32_t line);
+    /* Advances the optimizer's schedules that have interval = manual, as scheduler.step() of PyTorch: the updates recorded
+     * after it have the new rate. One that looks at a metric takes its newest value. */
+    void (*scheduler_step)(lth_step *s, uint32_t optimizer, const char *file, uint32_t line);
 } lth_step_api;
 struct lth_step { const lth_step_api *api; };
 
@@ -68,7 +81,26 @@ struct lth_step { const lth_step_api *api; };
     (step)->api->log((step), (name),                                                                                     \
                      LTH_REF(lth_log_args, .struct_size = sizeof(lth_log_args), .line = __LINE__, .file = __FILE__, .value = __VA_ARGS__))
 #define lth_gradients(step, optimizer, count) (step)->api->gradients((step), (optimizer), (count))
-#define lth_minimize(step, optimizer, loss) (step)->api->minimize((step), (optimizer), (loss), LTH_HERE)
+
+/* Manual optimization. Each `optimizer` is an index: in the order of lth_optimizer_add, or by lth_optimizer_index.
+ *
+ *   lth_minimize(step, 0, loss);                                   backward and update
+ *
+ *   uint32_t n;                                                    the same by hand, over two batches
+ *   lth_tensor *g = lth_backward(step, 0, lth_div(loss, 2), &n);
+ *   if (lth_batch_idx(step) % 2 == 0)
+ *       lth_accumulate(step, 0, g, n);
+ *   else
+ *       lth_optimizer_step(step, 0, g, n);
+ */
+#define lth_minimize(step, optimizer, loss) (step)->api->minimize((step), (uint32_t)(optimizer), (loss), LTH_HERE)
+#define lth_backward(step, optimizer, loss, count) (step)->api->backward((step), (uint32_t)(optimizer), (loss), (count), LTH_HERE)
+#define lth_accumulate(step, optimizer, gradients, count)                                                                \
+    (step)->api->accumulate((step), (uint32_t)(optimizer), (gradients), (count), LTH_HERE)
+#define lth_optimizer_step(step, optimizer, gradients, count)                                                            \
+    (step)->api->update((step), (uint32_t)(optimizer), (gradients), (count), LTH_HERE)
+#define lth_scheduler_step(step, optimizer) (step)->api->scheduler_step((step), (uint32_t)(optimizer), LTH_HERE)
+#define lth_optimizer_index(step, name) (step)->api->optimizer((step), (name), LTH_HERE)
 
 static inline lth_stage lth_step_stage(lth_step *s) { return s->api->stage(s); }
 static inline int64_t lth_batch_idx(lth_step *s) { return s->api->batch_idx(s); }
