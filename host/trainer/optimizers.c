@@ -222,6 +222,10 @@ static lth_status api_parameters(lth_optimizers *abi, int32_t index, const char 
         optimizers_take(s, g, i);
         took++;
     }
+    if (options.frozen) {
+        set->frozen = memory_grow(set->frozen, &set->frozen_capacity, set->frozen_count + 1, sizeof *set->frozen);
+        set->frozen[set->frozen_count++] = section;
+    }
     if (took > 0)
         return LTH_OK;
     str text = { 0 };
@@ -283,6 +287,9 @@ static bool is_taken(session *s, const config_section *section)
     const char *owner = by_model ? NULL : optimizers_group_owner(s, section); /* the run file's groups are all looked at */
     for (uint32_t i = 0; i < set->schedule_count; i++)
         if (strcmp(set->schedules[i].who->title, section->title) == 0)
+            return true;
+    for (uint32_t i = 0; i < set->frozen_count; i++)
+        if (set->frozen[i] == section)
             return true;
     for (uint32_t i = 0; i < set->count; i++) {
         if (set->at[i].section == section || (owner && strcmp(set->at[i].title, owner) == 0))
@@ -394,6 +401,7 @@ void optimizers_free(session *s)
     free(set->schedules);
     free(set->at);
     free(set->taken);
+    free(set->frozen);
 }
 
 /* ---- The resolved run file ---- */

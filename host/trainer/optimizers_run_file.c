@@ -151,11 +151,15 @@ static lth_status fill_optimizer(session *s, uint32_t index, const int32_t *owne
         component_free(o->groups[0].who);
         memmove(o->groups, o->groups + 1, --o->group_count * sizeof *o->groups);
     }
-    return o->group_count > 0
-               ? LTH_OK
-               : optimizers_fail(set, o->section->file, (uint32_t)o->section->line, "[%s] has nothing to train: %s", o->title,
-                                 set->count > 1 ? "all its parameters are frozen"
-                                                : "all parameters of the model are frozen, or it has none");
+    if (o->group_count > 0)
+        return LTH_OK;
+    bool any = false;
+    for (uint32_t i = 0; i < count; i++)
+        any = any || (!info[i].is_buffer && owners[i] == (int32_t)index);
+    return optimizers_fail(set, o->section->file, (uint32_t)o->section->line, "[%s] has nothing to train: %s", o->title,
+                           any              ? "all its parameters are frozen"
+                           : set->count > 1 ? "the others have all parameters"
+                                            : "the model has no parameters");
 }
 
 /* ---- Optimizers ---- */

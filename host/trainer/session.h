@@ -76,7 +76,10 @@ typedef struct optimizer_set {
     schedule *schedules;
     uint32_t schedule_count;
     size_t schedule_capacity;
-    bool *taken; /* by parameter: it is in a group */
+    const config_section **frozen; /* groups that the model asked for and the run file froze */
+    uint32_t frozen_count;
+    size_t frozen_capacity;
+    bool *taken; /* by parameter: it is in a group, or frozen */
     error error; /* the first of the calls */
 } optimizer_set;
 

@@ -422,4 +422,5 @@ def main():
     write_json("traces.json", made_by("traces.py") | {"written": written}, "cases", document)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -57,7 +57,7 @@ Test(groups, what_makes_no_sense_is_refused_with_its_place)
         { "[optimizer.group.a]\nparameters = fc1.\n[optimizer.group.b]\nparameters = *.bias\n",
           "run.ini:17: [optimizer.group.b] parameter 'fc1.bias' is in another group already" },
         { "[optimizer.group.a]\nlr = 0.1\n", "run.ini:15: [optimizer.group.a] does not say which parameters it has" },
-        { "[optimizer.group.a]\nparameters = fc\nfrozen = true\n", "[optimizer] has nothing to train: all parameters" },
+        { "[optimizer.group.a]\nparameters = fc\nfrozen = true\n", "[optimizer] has nothing to train: all its parameters are frozen" },
         { "[optimizer.group.a]\nparameters = fc1.\nfrozen = true\nlr = 0.1\n", "run.ini:18: [optimizer.group.a] lr: a frozen group" },
         { "[optimizer.group.a]\nparameters = fc1.\nfrozen = true\nlr_scale = 2\n", "run.ini:18: [optimizer.group.a] lr_scale: a frozen" },
     };
