@@ -110,9 +110,18 @@ static lth_status advance(session *s, schedule *x, double metric, error *e)
 
 lth_status schedules_start(session *s, error *e)
 {
-    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++)
-        if (apply(s, &s->optimizers.schedules[i], NAN, RATES | MOMENTA, e) != LTH_OK)
+    for (uint32_t i = 0; i < s->optimizers.schedule_count; i++) {
+        schedule *x = &s->optimizers.schedules[i];
+        const optimizer *o = &s->optimizers.at[x->optimizer];
+        bool any = false;
+        for (uint32_t g = 0; g < o->group_count; g++)
+            any = any || o->groups[g].lr;
+        if (!any)
+            return error_set(e, LTH_INVALID, "[%s] has nothing to move: '%s' has no learning rate that may change", x->who->title,
+                             o->id);
+        if (apply(s, x, NAN, RATES | MOMENTA, e) != LTH_OK)
             return e->status;
+    }
     return LTH_OK;
 }
 

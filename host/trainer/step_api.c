@@ -134,9 +134,10 @@ static lth_tensor *backward(session *s, uint32_t optimizer, lth_tensor loss, uin
     }
     if (engine_gradients(s->engine, (int32_t)optimizer, loss, &gradients, count, file, line) != LTH_OK)
         return NULL;
-    return call_hook(s, offsetof(lth_hooks, on_after_backward), "on_after_backward", optimizer, gradients, *count)
-               ? (lth_tensor *)gradients
-               : NULL;
+    if (call_hook(s, offsetof(lth_hooks, on_after_backward), "on_after_backward", optimizer, gradients, *count))
+        return (lth_tensor *)gradients;
+    *count = 0;
+    return NULL;
 }
 
 static void update(session *s, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file, uint32_t line)

@@ -61,7 +61,8 @@ typedef struct lth_step_api {
      * (before clipping; accumulated ones in on_before_optimizer_step). NULL elsewhere. Valid until the hook returns. */
     const lth_tensor *(*gradients)(lth_step *s, uint32_t optimizer, uint32_t *count);
     /* Manual optimization: the first half of minimize: gradients of `loss` for the optimizer's parameters, in its order, as
-     * symbols that the author may change in the list (clip.h). It lives until the step function returns; NULL after a mistake. */
+     * symbols that the author may change in the list (clip.h). It lives until the step function returns; NULL and a count of 0
+     * after a mistake. */
     lth_tensor *(*backward)(lth_step *s, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file, uint32_t line);
     /* Adds gradients to those that the optimizer's next update takes in, in this step or a later one. The model's table must
      * have .accumulates = 1. */
