@@ -32,7 +32,7 @@ static lth_status configure(void *self, lth_setup *s)
                                               { WIDTH, WIDTH }, { 4 * WIDTH, WIDTH }, { WIDTH, 4 * WIDTH } };
     for (int i = 0; i < DEPTH; i++)
         for (int k = 0; k < PARTS; k++) {
-            char name[16];
+            char name[32];
             snprintf(name, sizeof name, "block%d_%d", i, k);
             t->p[i][k] = lth_parameter_new(s, name, LTH_SHAPE(shapes[k][0], shapes[k][1]), lth_init_uniform(-0.2, 0.2));
         }
