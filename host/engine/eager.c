@@ -203,7 +203,9 @@ static lth_status run_step(engine *g, eager_program *p, const eager_step *step, 
     }
     if (n->op == LTH_OP_OUTPUT) {
         uint32_t value = in->operands[n->first_operand];
-        memcpy(bindings->outputs[at->slot], p->values[value], value_bytes(in, value));
+        size_t bytes = value_bytes(in, value);
+        if (bytes > 0) /* else either may be NULL */
+            memcpy(bindings->outputs[at->slot], p->values[value], bytes);
         return LTH_OK;
     }
     for (uint32_t i = 0; i < step->read_count; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "draw_graph.h"
 
+#include "half.h"
+
 #include "engine/op_samples.h"
 #include "engine/op_table.h"
 
@@ -273,6 +275,8 @@ static uint32_t draw_sample(draw *d)
         lth_shape shape = op_sample_input(&s, i, d->floating);
         double *values = calloc((size_t)lth_shape_count(&shape) + 1, sizeof *values);
         op_sample_values(&s, i, d->floating, values);
+        for (int64_t k = 0; k < lth_shape_count(&shape); k++)
+            values[k] = half_to_bench(shape.dtype, values[k]);
         inputs[i] = bench_input(d->b, shape, values);
         if (shape.dtype == d->floating)
             inputs[i] = tied(d, inputs[i]);
@@ -387,6 +391,8 @@ void draw_graph(bench *b, lth_dtype floating, uint64_t seed, bool loops)
     bench_reset(b);
     b->seed = seed;
     double *state = draw_numbers(&d, DRAW_STATE);
+    for (int64_t i = 0; i < DRAW_STATE; i++)
+        state[i] = half_to_bench(floating, state[i]);
     d.arena = bench_arena(b, floating, DRAW_STATE, state);
     free(state);
     d.zero = bench_scalar(b, floating, 0);
@@ -394,6 +400,8 @@ void draw_graph(bench *b, lth_dtype floating, uint64_t seed, bool loops)
     for (uint32_t i = 0; i < d.inputs; i++) {
         lth_shape s = draw_shape(&d);
         double *x = draw_numbers(&d, lth_shape_count(&s));
+        for (int64_t k = 0; k < lth_shape_count(&s); k++)
+            x[k] = half_to_bench(s.dtype, x[k]);
         keep(&d, bench_input(b, s, x));
         free(x);
     }
