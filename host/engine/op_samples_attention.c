@@ -9,14 +9,14 @@ static const double some[] = { 1, 0, 1, 1, 0, 0, 1 }, second_row_hidden[] = { 1,
 static const double minus_infinity[] = { 0.5, -INFINITY, -1.25, -INFINITY, -INFINITY, -INFINITY };
 
 // clang-format off
-#define ATTENTION(bits, ...) .attributes.attention = { bits, ## __VA_ARGS__ }
+#define ATTENTION(bits, ...) .attributes.attention = { bits, __VA_ARGS__ + 0 }
 #define CAUSAL LTH_ATTENTION_CAUSAL
 #define DROPPED LTH_ATTENTION_DROPOUT
 #define MASKED LTH_ATTENTION_MASK
 #define MASK(values, ...) { OP_DIMS(__VA_ARGS__), .dtype = LTH_BOOL, OP_LIST(values) }
 #define LOG_SUM(...) BETWEEN(2, 4, __VA_ARGS__)
 #define INTERLEAVED .attributes.rotary = { 1, 0 }
-#define CELL(name, ...) .attributes.rnn = { LTH_RNN_ ## name, ## __VA_ARGS__ }
+#define CELL(name, ...) .attributes.rnn = { LTH_RNN_ ## name, __VA_ARGS__ + 0 }
 #define TABLE(...) BETWEEN(-1, 1, __VA_ARGS__)
 
 static const op_sample rows[] = {

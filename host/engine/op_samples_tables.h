@@ -47,7 +47,7 @@ extern const sample_table sample_rows, sample_rows_nn, sample_rows_conv, sample_
 #define AXES(bits, kept) .attributes.reduce = { bits, kept }
 #define TO_DIMS(...) .attributes.dims = { sizeof((int64_t[]) { __VA_ARGS__ }) / sizeof(int64_t), 0, { __VA_ARGS__ } }
 #define WINDOW(i, n) .attributes.window = { i, n }
-#define TRANSPOSED(a, b) .attributes.matmul = { a, b }
+#define TRANSPOSED(a, b) .attributes.matmul = { .transpose_a = a, .transpose_b = b }
 // clang-format on
 
 #endif

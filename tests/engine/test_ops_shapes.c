@@ -173,7 +173,7 @@ Test(shapes, matmul_says_which_dimensions_do_not_fit)
 {
     refuses(CALL(LTH_OP_MATMUL, 2, { F32(64, 784), F32(128, 10) }, .broadcast = true),
             "matmul: (64, 784) and (128, 10) do not fit: the inner dimensions are 784 and 128");
-    refuses(CALL(LTH_OP_MATMUL, 2, { F32(64, 784), F32(784, 10) }, .attributes.matmul = { 0, 1 }, .broadcast = true),
+    refuses(CALL(LTH_OP_MATMUL, 2, { F32(64, 784), F32(784, 10) }, .attributes.matmul.transpose_b = 1, .broadcast = true),
             "matmul: (64, 784) and (784, 10) transposed do not fit: the inner dimensions are 784 and 10");
     refuses(CALL(LTH_OP_MATMUL, 2, { F32(7, 3, 64, 784), F32(128, 10) }, .broadcast = true),
             "matmul: (7, 3, 64, 784) and (7, 3, 128, 10) do not fit: the inner dimensions are 784 and 128");
@@ -186,7 +186,7 @@ Test(shapes, matmul_says_which_dimensions_do_not_fit)
     refuses(CALL(LTH_OP_MATMUL, 2, { I64(2, 3), I64(3, 2) }),
             "matmul: needs a floating type, got i64: lth_cast it to LTH_F32, say");
     gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(4, 2) }, .broadcast = true), SHAPE(F32(6, 3, 2)));
-    gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(2, 4) }, .attributes.matmul = { 0, 7 }, .broadcast = true),
+    gives(CALL(LTH_OP_MATMUL, 2, { F32(6, 3, 4), F32(2, 4) }, .attributes.matmul.transpose_b = 7, .broadcast = true),
           SHAPE(F32(6, 3, 2)));
     gives(CALL(LTH_OP_MATMUL, 2, { F32(2, 1, 3, 4), F32(5, 4, 2) }, .broadcast = true), SHAPE(F32(2, 5, 3, 2)));
     gives(CALL(LTH_OP_MATMUL, 2, { F32(3, 0), F32(0, 2) }), SHAPE(F32(3, 2)));

@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BASE                                                                                                           \
-    "[trainer]\naccelerator = reference\nprecision = 64-true\nmax_epochs = 2\nlog_every_n_steps = 1\n"                 \
-    "[data]\nuse = traces\nshape = 5\nnoise = 6\nclasses = 5\nbatch_size = 6\nshuffle = false\n[logger.csv]\n"         \
+#define BASE                                                                                                   \
+    "[trainer]\naccelerator = reference\nprecision = 64-true\nmax_epochs = 2\nlog_every_n_steps = 1\n"         \
+    "[data]\nuse = traces\nshape = 5\nnoise = 6\nclasses = 5\nbatch_size = 6\nshuffle = false\n[logger.csv]\n" \
     "[callback.lr_monitor]\n[model]\nuse = by_hand\n"
 #define TWO "[optimizer.generator]\nparameters = generator.\nuse = sgd\n[optimizer.critic]\nparameters = critic.\nuse = sgd\n"
 #define METRICS "runs/run/version_0/metrics.csv"
@@ -38,9 +38,12 @@ static const way ways[] = {
       "[scheduler.generator]\nuse = step\nstep_size = 2\ninterval = step\n"
       "[optimizer.critic]\nuse = adam\nlr = 0.005\nbetas = 0.5, 0.9\n",
       3 },
-    { "accumulate", "[optimizer]\nuse = sgd\nlr = 0.5\nmomentum = 0.9\n[scheduler]\nuse = exponential\ngamma = 0.8\ninterval = manual\n", 4 },
+    { "accumulate",
+      "[optimizer]\nuse = sgd\nlr = 0.5\nmomentum = 0.9\n[scheduler]\nuse = exponential\ngamma = 0.8\ninterval = manual\n", 4 },
     { "actor_critic",
-      "[optimizer.generator]\nparameters = generator.\nuse = adam\nlr = 0.01\n[optimizer.critic]\nparameters = critic.\nuse = sgd\nlr = 0.1\n", 2 },
+      "[optimizer.generator]\nparameters = generator.\nuse = adam\nlr = 0.01\n[optimizer.critic]\nparameters = critic.\nuse = "
+      "sgd\nlr = 0.1\n",
+      2 },
     { "one_optimizer", "[optimizer]\nuse = adam\nlr = 0.01\n", 2 },
 };
 enum { WAYS = sizeof ways / sizeof *ways };
@@ -69,10 +72,11 @@ static void expect_losses(const char *how, const char *dir, const json_t *losses
     json_object_foreach((json_t *)losses, name, expected)
     {
         double got[MOST], want = 0;
-        cr_assert_eq(run_column(text, name, got, MOST), json_array_size(expected), "%s: %s in\n%s", how, name, text);
+        cr_assert_eq(run_column(text, name, got, MOST), (int)json_array_size(expected), "%s: %s in\n%s", how, name, text);
         for (size_t i = 0; i < json_array_size(expected); i++) {
             cr_assert(json_to_f64(json_array_get(expected, i), &want));
-            cr_expect(fabs(got[i] - want) <= 1e-9 * fabs(want), "%s, %s: %s %zu is %.17g, torch's %.17g", dir, how, name, i, got[i], want);
+            cr_expect(fabs(got[i] - want) <= 1e-9 * fabs(want), "%s, %s: %s %zu is %.17g, torch's %.17g", dir, how, name, i,
+                      got[i], want);
         }
     }
     free(path);
@@ -114,9 +118,9 @@ Test(by_hand, steps_have_the_losses_of_torch)
     json_decref(document);
 }
 
-#define CONFIGURED                                                                                                     \
-    BASE "how = in_order\n[optimizer.generator]\nuse = sgd\nlr = 0.1\nmomentum = 0.9\n"                               \
-         "[scheduler.generator]\nuse = exponential\ngamma = 0.5\ninterval = step\n"                                   \
+#define CONFIGURED                                                                      \
+    BASE "how = in_order\n[optimizer.generator]\nuse = sgd\nlr = 0.1\nmomentum = 0.9\n" \
+         "[scheduler.generator]\nuse = exponential\ngamma = 0.5\ninterval = step\n"     \
          "[optimizer.critic]\nuse = adam\nlr = 0.002\n[optimizer.critic.group.biases]\nlr_scale = 10\n"
 
 Test(by_hand, a_model_may_configure_the_same_itself_and_the_run_file_freeze_a_group_of_it)
@@ -205,21 +209,30 @@ Test(by_hand, what_makes_no_sense_is_refused_with_its_place)
           "lth_scheduler_step: [optimizer] has no scheduler with interval = manual" },
         { TWO "[optimizer.third]\nparameters = generator.\nuse = sgd\n",
           "run.ini:23: [optimizer.third] parameter 'generator.weight' is [optimizer.generator]'s already" },
-        { TWO "[optimizer.third]\nuse = sgd\n", "run.ini:23: [optimizer.third] has nothing to train: the others have all parameters" },
-        { TWO "[optimizer.a]\nuse = sgd\n[optimizer.b]\nuse = sgd\n", "run.ini:25: [optimizer.b] needs `parameters`: [optimizer.a] has none" },
-        { "[optimizer.generator]\nparameters = generator.\nuse = sgd\n", "parameter 'critic.w1' is no optimizer's: add it to one" },
+        { TWO "[optimizer.third]\nuse = sgd\n",
+          "run.ini:23: [optimizer.third] has nothing to train: the others have all parameters" },
+        { TWO "[optimizer.a]\nuse = sgd\n[optimizer.b]\nuse = sgd\n",
+          "run.ini:25: [optimizer.b] needs `parameters`: [optimizer.a] has none" },
+        { "[optimizer.generator]\nparameters = generator.\nuse = sgd\n",
+          "parameter 'critic.w1' is no optimizer's: add it to one" },
         { TWO "[scheduler]\nuse = constant\n", "run.ini:23: [scheduler] is used by nobody" },
-        { TWO "[optimizer.other.group.a]\nparameters = critic.\nuse = sgd\n", "run.ini:23: [optimizer.other.group.a] is used by nobody" },
-        { TWO "[optimizer.critic.group.a]\nparameters = generator.\n", "'generator.' matches none of the optimizer's parameters" },
-        { TWO "[optimizer.critic.group.a]\nparameters = critic.\nfrozen = true\n", "[optimizer.critic] has nothing to train: all" },
-        { TWO "[scheduler.critic]\nuse = constant\ninterval = manual\nfrequency = 2\n", "[scheduler.critic] frequency: with interval = manual" },
+        { TWO "[optimizer.other.group.a]\nparameters = critic.\nuse = sgd\n",
+          "run.ini:23: [optimizer.other.group.a] is used by nobody" },
+        { TWO "[optimizer.critic.group.a]\nparameters = generator.\n",
+          "'generator.' matches none of the optimizer's parameters" },
+        { TWO "[optimizer.critic.group.a]\nparameters = critic.\nfrozen = true\n",
+          "[optimizer.critic] has nothing to train: all" },
+        { TWO "[scheduler.critic]\nuse = constant\ninterval = manual\nfrequency = 2\n",
+          "[scheduler.critic] frequency: with interval = manual" },
         { "how = nothing\n[optimizer.generator]\nparameters = generater.\nuse = sgd\n[optimizer]\nuse = sgd\n",
-          "run.ini:18: [optimizer.generator] parameters: 'generater.' matches none of the model's parameters (did you mean 'generator'?)" },
+          "run.ini:18: [optimizer.generator] parameters: 'generater.' matches none of the model's parameters (did you mean "
+          "'generator'?)" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *ini = str_format(BASE "%s", cases[i].sections);
         run_write("run.ini", ini);
-        outcome o = RUN(strstr(cases[i].says, "lth_scheduler_step") ? "fit" : "check", "run.ini"); /* the first batch calls it not */
+        outcome o =
+            RUN(strstr(cases[i].says, "lth_scheduler_step") ? "fit" : "check", "run.ini"); /* the first batch calls it not */
         cr_expect_eq(o.status, 1, "%s: %d\n%s", cases[i].sections, o.status, o.err);
         cr_expect_not_null(strstr(o.err, cases[i].says), "'%s' is said instead of '%s'", o.err, cases[i].says);
         outcome_free(&o);
@@ -228,7 +241,9 @@ Test(by_hand, what_makes_no_sense_is_refused_with_its_place)
     run_write("run.ini", "[trainer]\naccelerator = reference\nmax_steps = 1\n[data]\nuse = digits\n[model]\nuse = linear\n"
                          "[optimizer]\nuse = sgd\n[scheduler]\nuse = constant\ninterval = manual\n");
     outcome o = RUN("check", "run.ini");
-    cr_expect_not_null(strstr(o.err, "[scheduler] interval = manual is for a model that optimizes by hand, which 'linear' does not"), "%s", o.err);
+    cr_expect_not_null(
+        strstr(o.err, "[scheduler] interval = manual is for a model that optimizes by hand, which 'linear' does not"), "%s",
+        o.err);
     outcome_free(&o);
 }
 
