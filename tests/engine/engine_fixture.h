@@ -75,4 +75,7 @@ engine_stats rig_stats(rig *r);
 
 #define RIG_HERE __FILE__, __LINE__
 
+/* A strategy's transform that writes the graph as it is. */
+lth_status rig_rewrite(void *self, const lth_graph *in, lth_graph_builder *out);
+
 #endif

@@ -158,27 +158,9 @@ Test(custom, a_steady_step_allocates_nothing)
     }
 }
 
-/* Writes the graph as it is. */
-static lth_status rewrite(void *self, const lth_graph *in, lth_graph_builder *out)
-{
-    (void)self;
-    uint32_t *map = calloc(in->value_count + 1, sizeof *map), operands[64];
-    for (uint32_t i = 0; i < in->node_count; i++) {
-        const lth_node *n = lth_graph_node(in, i);
-        for (uint32_t k = 0; k < n->operand_count; k++)
-            operands[k] = map[lth_node_operand(in, n, k)];
-        uint32_t first =
-            out->api->emit(out, n->op, operands, n->operand_count, lth_node_attributes(in, n), n->attributes_size, n->site);
-        for (uint32_t k = 0; k < n->value_count; k++)
-            map[n->first_value + k] = first + k;
-    }
-    free(map);
-    return LTH_OK;
-}
-
 Test(custom, a_strategy_hands_custom_ops_on)
 {
-    const lth_strategy copier = { .struct_size = sizeof copier, .id = "copier", .transform = rewrite };
+    const lth_strategy copier = { .struct_size = sizeof copier, .id = "copier", .transform = rig_rewrite };
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {
         rig_open(&r, &(rig_setup) { .strategy = i ? &copier : NULL });

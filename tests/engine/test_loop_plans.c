@@ -57,36 +57,18 @@ Test(loop_plans, what_is_carried_taken_and_stacked_for_nobody_is_dropped)
 
 /* ---- Strategies ---- */
 
-/* Writes the graph as it is. */
-static lth_status rewrite(void *self, const lth_graph *in, lth_graph_builder *out)
-{
-    (void)self;
-    uint32_t *map = calloc(in->value_count + 1, sizeof *map), operands[64];
-    for (uint32_t i = 0; i < in->node_count; i++) {
-        const lth_node *n = lth_graph_node(in, i);
-        for (uint32_t k = 0; k < n->operand_count; k++)
-            operands[k] = map[lth_node_operand(in, n, k)];
-        uint32_t first =
-            out->api->emit(out, n->op, operands, n->operand_count, lth_node_attributes(in, n), n->attributes_size, n->site);
-        for (uint32_t k = 0; k < n->value_count; k++)
-            map[n->first_value + k] = first + k;
-    }
-    free(map);
-    return LTH_OK;
-}
-
 /* Leaves out the ends of loops. */
 static lth_status forget_ends(void *self, const lth_graph *in, lth_graph_builder *out)
 {
     lth_graph part = *in;
     while (part.node_count && lth_graph_node(in, part.node_count)->op != LTH_OP_LOOP_END)
         part.node_count--;
-    return rewrite(self, &part, out);
+    return rig_rewrite(self, &part, out);
 }
 
 Test(loop_plans, a_strategy_rewrites_loops_node_by_node)
 {
-    const lth_strategy copier = { .struct_size = sizeof copier, .id = "copier", .transform = rewrite };
+    const lth_strategy copier = { .struct_size = sizeof copier, .id = "copier", .transform = rig_rewrite };
     const lth_strategy forgetter = { .struct_size = sizeof forgetter, .id = "forgetter", .transform = forget_ends };
     double plain[LOOP_NUMBERS], copied[LOOP_NUMBERS];
     for (size_t c = 0; c < LOOP_CASES; c++) {
