@@ -61,16 +61,16 @@ static void grad_pow(op_rule *r)
     r->d_operands[1] = op_mul(r, d, op_mul(r, r->results[0], log));
 }
 
-/* All of d to the operand that won, half to each on a tie. */
-static void grad_extremum(op_rule *r, uint32_t wins)
+/* All of d to the operand that won, half to each on a tie; all of it to both where one is NaN, so that it is not hidden. */
+static void grad_extremum(op_rule *r, uint32_t loses, uint32_t wins)
 {
     uint32_t a = r->operands[0], b = r->operands[1], d = r->d_results[0], zero = op_number_like(r, d, 0);
-    uint32_t tie = op_2(r, LTH_OP_EQ, a, b), won = op_2(r, wins, a, b), half = op_scale(r, d, 0.5);
-    r->d_operands[0] = op_where(r, tie, half, op_where(r, won, d, zero));
-    r->d_operands[1] = op_where(r, tie, half, op_where(r, won, zero, d));
+    uint32_t shared = op_where(r, op_2(r, LTH_OP_EQ, a, b), op_scale(r, d, 0.5), d);
+    r->d_operands[0] = op_where(r, op_2(r, loses, a, b), zero, shared);
+    r->d_operands[1] = op_where(r, op_2(r, wins, a, b), zero, shared);
 }
-static void grad_maximum(op_rule *r) { grad_extremum(r, LTH_OP_GT); }
-static void grad_minimum(op_rule *r) { grad_extremum(r, LTH_OP_LT); }
+static void grad_maximum(op_rule *r) { grad_extremum(r, LTH_OP_LT, LTH_OP_GT); }
+static void grad_minimum(op_rule *r) { grad_extremum(r, LTH_OP_GT, LTH_OP_LT); }
 
 static void grad_where(op_rule *r)
 {

@@ -2,6 +2,7 @@
  * engine/ops_reduce.c: reductions over axes. In the comments x is the operand, y the result, d its gradient. */
 #include "engine/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- Shape rules ---- */
@@ -103,14 +104,14 @@ static void decompose_mean(op_rule *r)
     r->outputs[0] = op_2n(r, LTH_OP_DIV, sum, count_of(r));
 }
 
-/* d / (number of winners) to each x that equals y. */
+/* d / (number of winners) to each x that equals y; NaN to all where y is NaN, since none does. */
 static void grad_extremum(op_rule *r)
 {
     const lth_attr_reduce *a = r->attributes;
-    uint32_t x = r->operands[0], d = r->d_results[0];
-    uint32_t won = op_2(r, LTH_OP_EQ, x, against_x(r, r->results[0]));
-    uint32_t winners = op_reduce(r, LTH_OP_SUM, op_cast(r, won, op_dtype_of(r, x)), a->axes, a->keep);
-    r->d_operands[0] = op_where(r, won, against_x(r, op_div(r, d, winners)), op_number_like(r, x, 0));
+    uint32_t x = r->operands[0];
+    uint32_t won = op_cast(r, op_2(r, LTH_OP_EQ, x, against_x(r, r->results[0])), op_dtype_of(r, x));
+    uint32_t winners = op_reduce(r, LTH_OP_SUM, won, a->axes, a->keep);
+    r->d_operands[0] = op_mul(r, won, over_x(r, op_div(r, r->d_results[0], winners)));
 }
 
 /* The products of pairs of a row: a level of the tree by which grad_prod multiplies. An odd last element stays alone. */
@@ -182,15 +183,17 @@ static void grad_prod(op_rule *r)
     r->d_operands[0] = op_emit(r, LTH_OP_PERMUTE, &d, 1, &back, sizeof back);
 }
 
-/* x less its maximum m, which is put right where it is not finite: log-sum-exp of -inf alone is -inf, with gradient 0. */
+/* x less its maximum m, which is put right where it is not finite: log-sum-exp of -inf alone is -inf. */
 static uint32_t finite_or_zero(op_rule *r, uint32_t m)
 {
     return op_where(r, op_1(r, LTH_OP_ISFINITE, m), m, op_number_like(r, m, 0));
 }
 
+/* d softmax(x), which is 0 where all x are -inf, and NaN where one is inf. */
 static void grad_logsumexp(op_rule *r)
 {
-    uint32_t y = against_x(r, finite_or_zero(r, r->results[0]));
+    uint32_t nothing = op_2n(r, LTH_OP_EQ, r->results[0], -INFINITY);
+    uint32_t y = against_x(r, op_where(r, nothing, op_number_like(r, r->results[0], 0), r->results[0]));
     uint32_t softmax = op_1(r, LTH_OP_EXP, op_sub(r, r->operands[0], y));
     r->d_operands[0] = op_mul(r, over_x(r, r->d_results[0]), softmax);
 }

@@ -36,8 +36,8 @@ enum {
     LTH_OP_COS = 22,
     LTH_OP_TANH = 23,
     LTH_OP_ERF = 24,
-    LTH_OP_ABS = 25,  /* P, any numeric type; gradient 0 at 0 */
-    LTH_OP_SIGN = 26, /* P, any numeric type */
+    LTH_OP_ABS = 25,  /* P, any numeric type; gradient 0 at 0, NaN at NaN */
+    LTH_OP_SIGN = 26, /* P, any numeric type; NaN of NaN */
     LTH_OP_FLOOR = 27,
     LTH_OP_CEIL = 28,
     LTH_OP_ROUND = 29, /* P, half to even */
@@ -62,7 +62,7 @@ enum {
     LTH_OP_MUL = 66,
     LTH_OP_DIV = 67, /* P, float; integers: towards zero, a zero divisor gives 0 */
     LTH_OP_POW = 68, /* P, float */
-    LTH_OP_MAXIMUM = 69, /* P; NaN wins; on a tie both operands get half the gradient */
+    LTH_OP_MAXIMUM = 69, /* P; NaN wins; on a tie both operands get half the gradient, where one is NaN all of it */
     LTH_OP_MINIMUM = 70,
     LTH_OP_EQ = 71, /* P, any type -> bool */
     LTH_OP_NE = 72,
@@ -88,13 +88,13 @@ enum {
     /* Reductions: lth_attr_reduce. */
     LTH_OP_SUM = 112, /* P, numeric; integers sum in their own type (wrapping), bool as `or` */
     LTH_OP_MEAN = 113, /* C, float */
-    LTH_OP_MAX = 114, /* P, numeric; ties share the gradient equally; an empty reduction is an error */
+    LTH_OP_MAX = 114, /* P, numeric; ties share the gradient equally, which is NaN where the result is; an empty reduction is an error */
     LTH_OP_MIN = 115, /* P */
-    LTH_OP_PROD = 116, /* P, float */
+    LTH_OP_PROD = 116, /* P, float; gradient: the product of all others, also at zeros, infinities and NaN */
     LTH_OP_ARGMAX = 117, /* P, lth_attr_axis -> i64, the axis removed; the first of equals; NaN counts as greatest */
     LTH_OP_ARGMIN = 118, /* P */
     LTH_OP_ALL_FINITE = 119, /* P: float, any shape -> bool of rank 0 */
-    LTH_OP_LOGSUMEXP = 120, /* C, lth_attr_reduce */
+    LTH_OP_LOGSUMEXP = 120, /* C, lth_attr_reduce; of -inf alone -inf, with gradient 0 */
 
     /* Linear algebra and indexing. */
     LTH_OP_MATMUL = 128, /* P, lth_attr_matmul: (..., M, K) (..., K, N) -> (..., M, N); equal batch dimensions (recorded with EXPAND) */
