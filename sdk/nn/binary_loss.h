@@ -25,6 +25,7 @@ static inline lth_tensor lth_binary_cross_entropy_with_logits_(lth_tensor x, con
 {
     if (!lth_nn_match_("lth_binary_cross_entropy_with_logits", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     lth_tensor positive = lth_softplus(lth_neg(x)); /* -log sigmoid(x) */
     if (a->pos_weight.trace)
         positive = lth_mul(positive, lth_add(lth_mul(a->target, lth_sub(a->pos_weight, 1)), 1));
@@ -38,6 +39,7 @@ static inline lth_tensor lth_binary_cross_entropy_(lth_tensor x, const lth_bce_a
 {
     if (!lth_nn_match_("lth_binary_cross_entropy", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (a->pos_weight.trace)
         return lth_nn_fail_(x, file, line, "lth_binary_cross_entropy takes no .pos_weight: hand logits to "
                                            "lth_binary_cross_entropy_with_logits");
@@ -69,6 +71,7 @@ static inline lth_tensor lth_sigmoid_focal_loss_(lth_tensor x, const lth_focal_a
     const double alpha = a->alpha != 0 ? a->alpha : 0.25, gamma = a->gamma != 0 ? a->gamma : 2;
     if (!lth_nn_match_("lth_sigmoid_focal_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (gamma < 0 || alpha > 1)
         return lth_nn_fail_(x, file, line, "lth_sigmoid_focal_loss: gamma must be above 0 and alpha at most 1, not %g and %g", gamma, alpha);
     lth_tensor y = a->target, p = lth_sigmoid(x), no = lth_sub(1, y);
@@ -85,6 +88,7 @@ static inline lth_tensor lth_multilabel_soft_margin_loss_(lth_tensor x, const lt
 {
     if (!lth_nn_match_("lth_multilabel_soft_margin_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (a->pos_weight.trace)
         return lth_nn_fail_(x, file, line, "lth_multilabel_soft_margin_loss takes no .pos_weight");
     lth_tensor loss = lth_add(lth_mul(lth_sub(1, a->target), x), lth_softplus(lth_neg(x)));
@@ -104,6 +108,7 @@ static inline lth_tensor lth_multilabel_margin_loss_(lth_tensor x, const lth_mul
     lth_tensor y = a->target;
     if (!lth_nn_match_("lth_multilabel_margin_loss", x, y, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     const int64_t N = lth_dim(x, 0), C = lth_dim(x, 1);
     if (lth_rank(x) != 2 || lth_dtype_is_float(lth_dtype_of(y)))
         return lth_nn_fail_(x, file, line, "lth_multilabel_margin_loss takes (N, C) and classes (N, C) of type i64, not %s and %s",
@@ -135,6 +140,7 @@ static inline lth_tensor lth_overlap_loss_(lth_tensor x, const lth_overlap_args 
 {
     if (!lth_nn_match_(jaccard ? "lth_jaccard_loss" : "lth_dice_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     const double smooth = a->smooth != 0 ? a->smooth : 1;
     lth_tensor p = lth_flatten(x, 1), y = lth_flatten(a->target, 1);
     lth_tensor both = lth_sum_axis(lth_mul(p, y), 1, 0), all = lth_sum_axis(lth_add(p, y), 1, 0);

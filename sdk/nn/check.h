@@ -35,5 +35,13 @@ static inline bool lth_nn_match_(const char *name, lth_tensor a, lth_tensor b, c
     return false;
 }
 
+/* x, and so what is computed from it, in the type that the model is written in, where a lower `precision` would have made it one
+ * of 16 bits: losses and distances subtract what is nearly equal, and guard against a 0 by numbers that f16 has not. */
+static inline lth_tensor lth_nn_unlowered_(lth_tensor x, const char *file, uint32_t line)
+{
+    const lth_attr_dtype a = { lth_dtype_of(x), 0 };
+    return x.trace && lth_dtype_is_float(a.dtype) ? lth_op1_(LTH_OP_CAST, x, &a, sizeof a, file, line) : x;
+}
+
 LTH_END_C
 #endif

@@ -149,6 +149,7 @@ static inline lth_tensor lth_nll_loss_(lth_tensor x, const lth_nll_args *a, cons
     if (!lth_class_shapes_("lth_nll_loss", x, a->target, file, line) ||
         !lth_ignore_good_("lth_nll_loss", x, a->ignore, a->ignore_index, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     lth_class_rows r = lth_class_rows_(x, a, file, line);
     lth_tensor loss = lth_neg(lth_reshape(lth_gather_along(r.x, lth_reshape(r.target, -1, 1), 1), -1)); /* (M) */
     return lth_class_reduce_(r.weight.trace ? lth_mul(loss, r.weight) : loss, r.weight, a, file, line);
@@ -166,6 +167,7 @@ static inline lth_tensor lth_multi_margin_loss_(lth_tensor x, const lth_multi_ma
 {
     if (!lth_class_shapes_("lth_multi_margin_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (lth_rank(x) != 2)
         return lth_nn_fail_(x, file, line, "lth_multi_margin_loss takes (N, C), not %s", lth_shape_text_(x).at);
     lth_tensor target = lth_reshape(a->target, -1, 1); /* (N, 1) */
@@ -192,6 +194,7 @@ static inline lth_tensor lth_kl_div_(lth_tensor x, const lth_kl_div_args *a, con
     lth_tensor p = a->target, loss;
     if (!lth_nn_match_("lth_kl_div", x, p, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (a->log_target) {
         loss = lth_mul(lth_exp(p), lth_sub(p, x));
     } else {

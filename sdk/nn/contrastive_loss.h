@@ -17,6 +17,7 @@ static inline lth_tensor lth_contrastive_loss_(lth_tensor x1, lth_tensor x2, con
 {
     if (!lth_nn_match_("lth_contrastive_loss", x1, x2, file, line))
         return x1;
+    x1 = lth_nn_unlowered_(x1, file, line);
     lth_tensor square = lth_sum_axis(lth_square(lth_sub(x1, x2)), -1, 0);
     if (!lth_nn_match_("lth_contrastive_loss", square, a->target, file, line))
         return x1;

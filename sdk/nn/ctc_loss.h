@@ -128,8 +128,7 @@ static inline lth_tensor lth_ctc_loss_(lth_tensor x, lth_tensor target, lth_tens
     lth_tensor steps = lth_cast(input_lengths, LTH_I64);
     as.target_lengths = lth_cast(a->target_lengths, LTH_I64);
     target = lth_cast(target, LTH_I64);
-    if (lth_dtype_size(lth_dtype_of(x)) < 4)
-        x = lth_cast(x, LTH_F32);
+    x = lth_dtype_size(lth_dtype_of(x)) < 4 ? lth_cast(x, LTH_F32) : lth_nn_unlowered_(x, file, line);
     lth_assert(lth_and(lth_ge(steps, 1.0), lth_le(steps, (double)T)), "lth_ctc_loss: an input length outside 1..T");
     lth_assert(lth_and(lth_ge(as.target_lengths, 0), lth_le(as.target_lengths, (double)S)), "lth_ctc_loss: a target length outside 0..S");
     lth_ctc_lattice lattice = lth_ctc_lattice_(x, target, &as, file, line);

@@ -46,6 +46,7 @@ static inline lth_tensor lth_pairwise_distance_(lth_tensor x, const lth_distance
 {
     if (!lth_nn_match_("lth_pairwise_distance", x, a->other, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     const double eps = a->eps != 0 ? a->eps : 1e-6;
     lth_tensor d = lth_sub(x, a->other);
     return lth_norm_of_(eps > 0 ? lth_add(d, eps) : d, a->p != 0 ? a->p : 2, a->keep, file, line);
@@ -71,6 +72,7 @@ static inline lth_tensor lth_cdist_(lth_tensor x, const lth_distance_args *a, co
     o.dim[o.rank - 2] = 1;
     s.rank++;
     o.rank++;
+    x = lth_nn_unlowered_(x, file, line);
     return lth_norm_of_(lth_sub(lth_reshape_to(x, &s), lth_reshape_to(a->other, &o)), a->p != 0 ? a->p : 2, 0, file, line);
 }
 
@@ -86,6 +88,7 @@ static inline lth_tensor lth_cosine_similarity_(lth_tensor x1, lth_tensor x2, in
 {
     if (!lth_nn_match_("lth_cosine_similarity", x1, x2, file, line))
         return x1;
+    x1 = lth_nn_unlowered_(x1, file, line);
     lth_tensor n1 = lth_maximum(lth_sum_axis(lth_square(x1), axis, 0), 1e-16);
     lth_tensor n2 = lth_maximum(lth_sum_axis(lth_square(x2), axis, 0), 1e-16);
     return lth_div(lth_sum_axis(lth_mul(x1, x2), axis, 0), lth_mul(lth_sqrt(n1), lth_sqrt(n2)));

@@ -24,6 +24,7 @@ static inline lth_tensor lth_hinge_embedding_loss_(lth_tensor x, const lth_hinge
 {
     if (!lth_nn_match_("lth_hinge_embedding_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     lth_tensor apart = lth_relu(lth_sub(a->margin != 0 ? a->margin : 1, x));
     return lth_reduce_loss_(lth_where(lth_gt(a->target, 0), x, apart), a->reduction, file, line);
 }
@@ -34,6 +35,7 @@ static inline lth_tensor lth_margin_ranking_loss_(lth_tensor x1, lth_tensor x2, 
     if (!lth_nn_match_("lth_margin_ranking_loss", x1, x2, file, line) ||
         !lth_nn_match_("lth_margin_ranking_loss", x1, a->target, file, line))
         return x1;
+    x1 = lth_nn_unlowered_(x1, file, line);
     lth_tensor gap = lth_add(lth_mul(a->target, lth_sub(x2, x1)), a->margin);
     return lth_reduce_loss_(lth_relu(gap), a->reduction, file, line);
 }
@@ -43,6 +45,7 @@ static inline lth_tensor lth_soft_margin_loss_(lth_tensor x, const lth_loss_args
 {
     if (!lth_nn_match_("lth_soft_margin_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     return lth_reduce_loss_(lth_softplus(lth_neg(lth_mul(a->target, x))), a->reduction, file, line);
 }
 
@@ -52,6 +55,7 @@ static inline lth_tensor lth_cosine_embedding_loss_(lth_tensor x1, lth_tensor x2
 {
     if (!lth_nn_match_("lth_cosine_embedding_loss", x1, x2, file, line))
         return x1;
+    x1 = lth_nn_unlowered_(x1, file, line);
     lth_tensor n1 = lth_add(lth_sum_axis(lth_square(x1), -1, 0), 1e-12); /* torch's own guard against a length of 0 */
     lth_tensor n2 = lth_add(lth_sum_axis(lth_square(x2), -1, 0), 1e-12);
     lth_tensor cosine = lth_div(lth_sum_axis(lth_mul(x1, x2), -1, 0), lth_sqrt(lth_mul(n1, n2)));

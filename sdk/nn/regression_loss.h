@@ -21,6 +21,7 @@ static inline lth_tensor lth_mse_loss_(lth_tensor x, const lth_loss_args *a, con
 {
     if (!lth_nn_match_("lth_mse_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     return lth_reduce_loss_(lth_square(lth_sub(x, a->target)), a->reduction, file, line);
 }
 
@@ -29,6 +30,7 @@ static inline lth_tensor lth_l1_loss_(lth_tensor x, const lth_loss_args *a, cons
 {
     if (!lth_nn_match_("lth_l1_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     return lth_reduce_loss_(lth_abs(lth_sub(x, a->target)), a->reduction, file, line);
 }
 
@@ -45,6 +47,7 @@ static inline lth_tensor lth_smooth_l1_loss_(lth_tensor x, const lth_smooth_l1_a
     const double beta = a->beta != 0 ? a->beta : 1;
     if (!lth_nn_match_("lth_smooth_l1_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (beta < 0)
         return lth_nn_fail_(x, file, line, "lth_smooth_l1_loss: beta must be positive, not %g", beta);
     lth_tensor d = lth_sub(x, a->target), z = lth_abs(d);
@@ -65,6 +68,7 @@ static inline lth_tensor lth_huber_loss_(lth_tensor x, const lth_huber_args *a, 
     const double delta = a->delta != 0 ? a->delta : 1;
     if (!lth_nn_match_("lth_huber_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     if (delta < 0)
         return lth_nn_fail_(x, file, line, "lth_huber_loss: delta must be positive, not %g", delta);
     lth_tensor d = lth_sub(x, a->target), z = lth_abs(d);
@@ -86,6 +90,8 @@ static inline lth_tensor lth_gaussian_nll_loss_(lth_tensor x, lth_tensor target,
     lth_tensor v = a->variance;
     if (!lth_nn_match_("lth_gaussian_nll_loss", x, target, file, line) || !lth_nn_match_("lth_gaussian_nll_loss", x, v, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
+    v = lth_nn_unlowered_(v, file, line);
     lth_tensor raised = lth_maximum(v, a->eps > 0 ? a->eps : 1e-6);
     v = lth_add(v, lth_stop_gradient(lth_sub(raised, v))); /* the value raised, the gradient of v */
     lth_tensor loss = lth_mul(lth_add(lth_ln(v), lth_div(lth_square(lth_sub(x, target)), v)), 0.5);
@@ -108,6 +114,7 @@ static inline lth_tensor lth_poisson_nll_loss_(lth_tensor x, const lth_poisson_n
 {
     if (!lth_nn_match_("lth_poisson_nll_loss", x, a->target, file, line))
         return x;
+    x = lth_nn_unlowered_(x, file, line);
     lth_tensor rate = a->rate ? x : lth_exp(x);
     lth_tensor log_rate = a->rate ? lth_ln(lth_add(x, a->eps > 0 ? a->eps : 1e-8)) : x;
     lth_tensor loss = lth_sub(rate, lth_mul(a->target, log_rate));

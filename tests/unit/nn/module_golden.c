@@ -4,6 +4,7 @@
 #include "util/json.h"
 
 #include <criterion/criterion.h>
+#include <lthost/accel/plain/convert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ const char *module_word(const module_trial *t, const char *name, const char *oth
     return word ? word : otherwise;
 }
 
-lth_tensor module_input(module_trial *t, const char *name) { return lab_input(&t->lab, name); }
+lth_tensor module_input(module_trial *t, const char *name) { return lab_operand(&t->lab, name); }
 
 /* The layer's own values are replaced; every one of them must have been recorded. */
 static void set_parameters(lab *l, const char *what, const json_t *values)
@@ -42,7 +43,9 @@ static void set_parameters(lab *l, const char *what, const json_t *values)
         const json_t *v = value;
         for (int32_t d = 0; d < t->shape.rank; d++, v = json_array_get(v, 0))
             cr_assert_eq((int64_t)json_array_size(v), t->shape.dim[d], "%s: %s has another shape", what, t->name);
-        json_flatten(value, numbers, NUMBERS);
+        int64_t n = json_flatten(value, numbers, NUMBERS);
+        for (int64_t k = 0; k < n; k++) /* in place: none is longer than a double */
+            plain_store_float(t->shape.dtype, numbers, k, numbers[k]);
         cr_assert_eq(engine_tensor_set(l->g, i, numbers, &l->e), LTH_OK, "%s", l->e.text);
         set++;
     }
@@ -71,13 +74,13 @@ static void record(module_trial *t, const module_row *row, const json_t *c)
     {
         char field[64];
         snprintf(field, sizeof field, "upstream %s", name);
-        lth_tensor term = lth_sum(lth_mul(outputs[n], module_input(t, field)));
+        lth_tensor term = lth_sum(lth_mul(outputs[n], lab_input(&t->lab, field)));
         loss = n == 0 ? term : lth_add(loss, term);
         cr_assert_eq(engine_output(t->lab.g, outputs[n++], LTH_HERE), slots++);
     }
     json_object_foreach(json_object_get(c, "grads"), name, value)
     {
-        lth_tensor x = module_input(t, name);
+        lth_tensor x = lab_input(&t->lab, name);
         cr_assert_lt(count, WRT);
         wrt[count++] = lth_is_none(x) ? parameter(&t->lab, loss, name) : x;
     }
@@ -86,75 +89,108 @@ static void record(module_trial *t, const module_row *row, const json_t *c)
         cr_assert_eq(engine_output(t->lab.g, gradients[i], LTH_HERE), slots++);
 }
 
-static int compare(lab *l, const char *what, const char *of, uint32_t slot, const json_t *expected)
-{
-    static double numbers[NUMBERS];
-    int64_t count = json_flatten(expected, numbers, NUMBERS);
-    int wrong = 0;
-    cr_assert_eq(lth_shape_count(lab_output_shape(l, slot)), count, "%s: %s has another shape", what, of);
-    for (int64_t i = 0; i < count; i++) {
-        double is = lab_value(l, slot, i);
-        if (!(fabs(is - numbers[i]) <= 1e-12 * (1 + fabs(numbers[i]))) && wrong++ == 0)
-            fprintf(stderr, "%s: %s[%lld] = %.17g, torch has %.17g\n", what, of, (long long)i, is, numbers[i]);
-    }
-    return wrong;
-}
+/* Recordings that are tried, and in what. */
+typedef struct attempt {
+    module_trial trial;
+    const char *file;
+    const module_row *rows;
+    size_t count;
+    double roundings, greatest; /* that may be; that were met */
+} attempt;
 
-static int check_case(module_trial *t, const module_row *row, const json_t *c)
+static void open_case(module_trial *t, const lab_precision *precision, const module_row *row, const json_t *c)
 {
-    const char *what = json_string_value(json_object_get(c, "name")), *name;
-    json_t *value;
-    lab *l = &t->lab;
-    t->options = json_object_get(c, "options");
-    lab_open(l, LTH_F64, row->configure, t);
-    set_parameters(l, what, json_object_get(c, "parameters"));
-    json_object_foreach(json_object_get(c, "inputs"), name, value) lab_field(l, name, value);
     static char upstream[MODULE_OUTPUTS][64];
+    const char *name;
+    json_t *value;
     uint32_t n = 0;
+    t->options = json_object_get(c, "options");
+    lab_open_in(&t->lab, precision, row->configure, t);
+    set_parameters(&t->lab, json_string_value(json_object_get(c, "name")), json_object_get(c, "parameters"));
+    lab_set_scale(&t->lab);
+    json_object_foreach(json_object_get(c, "inputs"), name, value) lab_field(&t->lab, name, value);
     json_object_foreach(json_object_get(c, "upstream"), name, value)
     {
         snprintf(upstream[n], sizeof *upstream, "upstream %s", name);
-        lab_field(l, upstream[n++], value);
+        lab_field(&t->lab, upstream[n++], value);
     }
-    lab_begin(l, true);
-    record(t, row, c);
-    int wrong = 0;
-    if (lab_try_end(l)) {
-        fprintf(stderr, "%s: %s\n", what, l->e.text);
-        wrong = 1;
-    } else {
-        uint32_t slot = 0;
-        json_object_foreach(json_object_get(c, "outputs"), name, value) wrong += compare(l, what, name, slot++, value);
-        json_object_foreach(json_object_get(c, "grads"), name, value) wrong += compare(l, what, name, slot++, value);
-    }
-    lab_close(l);
-    return wrong != 0;
 }
 
-void module_golden(const char *file, const module_row *rows, size_t count)
+/* Whether the case differs; bits: of all that came out. */
+static bool run_case(attempt *a, const lab_precision *precision, const module_row *row, const json_t *c, uint64_t *bits)
 {
-    static module_trial t;
+    const char *what = json_string_value(json_object_get(c, "name")), *name;
+    lab *l = &a->trial.lab;
+    json_t *value;
+    bool wrong = false;
+    uint32_t slot = 0;
+    open_case(&a->trial, precision, row, c);
+    lab_begin(l, true);
+    record(&a->trial, row, c);
+    if (lab_try_end(l)) {
+        fprintf(stderr, "%s in %s: %s\n", what, precision->name, l->e.text);
+        wrong = true;
+    } else {
+        json_object_foreach(json_object_get(c, "outputs"), name, value) wrong |=
+            lab_differs(l, what, name, slot++, value, 1e-12, a->roundings);
+        json_object_foreach(json_object_get(c, "grads"), name, value) wrong |=
+            lab_differs(l, what, name, slot++, value, 1e-12, a->roundings);
+        *bits = lab_bits(l, slot);
+        a->greatest = fmax(a->greatest, l->greatest);
+    }
+    lab_close(l);
+    return wrong;
+}
+
+static bool run_twice(attempt *a, const lab_precision *precision, const module_row *row, const json_t *c)
+{
+    uint64_t bits = 0, again = 1;
+    bool wrong = run_case(a, precision, row, c, &bits) || run_case(a, precision, row, c, &again);
+    if (!wrong && bits != again)
+        fprintf(stderr, "%s in %s has other bits the second time\n", json_string_value(json_object_get(c, "name")),
+                precision->name);
+    return wrong || bits != again;
+}
+
+static void run_file(const lab_precision *precision, void *context)
+{
+    attempt *a = context;
     char path[512];
     error e = { 0 };
     json_t *golden, *c;
-    size_t i, cases = 0, met = 0;
-    int wrong = 0;
-    snprintf(path, sizeof path, "%s/tests/golden/%s", LTHOST_TEST_SOURCE, file);
+    size_t i, cases = 0, met = 0, wrong = 0;
+    snprintf(path, sizeof path, "%s/tests/golden/%s", LTHOST_TEST_SOURCE, a->file);
     cr_assert_eq(json_read(path, &golden, &e), LTH_OK, "%s", e.text);
-    for (size_t r = 0; r < count; r++) {
+    a->greatest = 0;
+    for (size_t r = 0; r < a->count; r++) {
         size_t before = cases;
         json_array_foreach(json_object_get(golden, "cases"), i,
-                           c) if (strcmp(rows[r].module, json_string_value(json_object_get(c, "module"))) == 0)
+                           c) if (strcmp(a->rows[r].module, json_string_value(json_object_get(c, "module"))) == 0)
         {
-            wrong += check_case(&t, &rows[r], c);
+            wrong += run_twice(a, precision, &a->rows[r], c);
             cases++;
         }
         met += cases > before;
     }
-    cr_assert_eq(wrong, 0, "%d of %zu cases differ", wrong, cases);
-    cr_assert_eq(met, count, "a module has no case");
+    cr_expect_eq(wrong, 0, "in %s on %s %zu of %zu cases differ", precision->name, precision->accelerator, wrong, cases);
+    cr_expect(!precision->lower || a->greatest > 0.2, "nothing was computed in the lower type");
+    cr_assert_eq(met, a->count, "a module has no case");
     cr_assert_eq(cases, json_array_size(json_object_get(golden, "cases")), "a case has no module");
     json_decref(golden);
+}
+
+void module_golden(const char *file, const module_row *rows, size_t count)
+{
+    static attempt a;
+    a = (attempt) { .file = file, .rows = rows, .count = count };
+    run_file(&lab_exact, &a);
+}
+
+void module_golden_lower(const char *file, const module_row *rows, size_t count, double roundings)
+{
+    static attempt a;
+    a = (attempt) { .file = file, .rows = rows, .count = count, .roundings = roundings };
+    lab_each_lower(run_file, &a);
 }
 
 /* ---- Initial values ---- */

@@ -32,7 +32,11 @@ lth_tensor module_input(module_trial *t, const char *name);
  */
 void module_begins_as_torch_s(const module_row *rows, size_t count);
 
-/* Runs every case of tests/golden/NAME; all must agree, and all rows must be met. */
+/* Runs every case of tests/golden/NAME in fp64; all must agree, and all rows must be met. */
 void module_golden(const char *name, const module_row *rows, size_t count);
+
+/* The same in each lower precision, on each accelerator that has it: within so many roundings (lab_precision.c), and to the same
+ * bits when it is run again. */
+void module_golden_lower(const char *name, const module_row *rows, size_t count, double roundings);
 
 #endif

@@ -7,21 +7,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+const lab_precision lab_exact = { "64-true", "reference", LTH_F64, LTH_DTYPE_NONE, LTH_DTYPE_NONE };
+
 static lth_status nothing(void *self, lth_setup *s)
 {
     (void)self;
     return lth_setup_status(s);
 }
 
-void lab_open(lab *l, lth_dtype floating, lth_status (*configure)(void *self, lth_setup *s), void *self)
+static void open_engine(lab *l, const lab_precision *p, lth_dtype floating, lth_status (*configure)(void *self, lth_setup *s), void *self)
 {
     memset(l, 0, sizeof *l);
-    bench_open(&l->bench, "reference");
-    engine_options options = { .accelerator = l->bench.accelerator, .accelerator_self = l->bench.self, .floating = floating, .seed = 3 };
+    l->precision = p;
+    bench_open(&l->bench, p->accelerator);
+    engine_options options = { .accelerator = l->bench.accelerator, .accelerator_self = l->bench.self, .floating = floating,
+                               .lower = p->lower, .stored = p->stored, .seed = 3 };
     l->g = engine_new(&options, &l->e);
     cr_assert_not_null(l->g, "%s", l->e.text);
     cr_assert_eq(engine_configure(l->g, NULL, 0, configure ? configure : nothing, self, &l->e), LTH_OK, "%s", l->e.text);
     cr_assert_eq(engine_allocate(l->g, false, &l->e), LTH_OK, "%s", l->e.text);
+}
+
+void lab_open(lab *l, lth_dtype floating, lth_status (*configure)(void *self, lth_setup *s), void *self)
+{
+    open_engine(l, &lab_exact, floating, configure, self);
+}
+
+void lab_open_in(lab *l, const lab_precision *precision, lth_status (*configure)(void *self, lth_setup *s), void *self)
+{
+    open_engine(l, precision, precision->floating, configure, self);
 }
 
 void lab_close(lab *l)
@@ -33,11 +47,11 @@ void lab_close(lab *l)
 
 /* ---- Fields ---- */
 
-static lth_dtype dtype_of(const json_t *value)
+static lth_dtype dtype_of(const lab *l, const json_t *value)
 {
     while (json_is_array(value))
         value = json_array_get(value, 0);
-    return json_is_boolean(value) ? LTH_BOOL : json_is_integer(value) ? LTH_I64 : LTH_F64;
+    return json_is_boolean(value) ? LTH_BOOL : json_is_integer(value) ? LTH_I64 : l->precision->floating;
 }
 
 int64_t json_flatten(const json_t *value, double *out, int64_t room)
@@ -63,7 +77,7 @@ void lab_field(lab *l, const char *name, const json_t *value)
     static double numbers[4096];
     int64_t count = json_flatten(value, numbers, 4096);
     engine_field *f = &l->fields[l->field_count++];
-    *f = (engine_field){ .name = name, .shape = { dtype_of(value), 0, { 0 } } };
+    *f = (engine_field){ .name = name, .shape = { dtype_of(l, value), 0, { 0 } } };
     for (const json_t *v = value; json_is_array(v); v = json_array_get(v, 0))
         f->shape.dim[f->shape.rank++] = (int64_t)json_array_size(v);
     void *data = aligned_alloc(64, (size_t)(count * 8 + 63) / 64 * 64);

@@ -43,13 +43,19 @@ static void run_multihead(module_trial *t, lth_tensor *outputs)
                                                .causal = (int32_t)module_option(t, "causal", 0));
 }
 
+static const module_row golden_rows[] = {
+    { "scaled_dot_product_attention", make_nothing, run_attention },
+    { "MultiheadAttention", make_multihead, run_multihead },
+};
+
 Test(nn_attention, layers_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        { "scaled_dot_product_attention", make_nothing, run_attention },
-        { "MultiheadAttention", make_multihead, run_multihead },
-    };
-    module_golden("attention.json", rows, sizeof rows / sizeof *rows);
+    module_golden("attention.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_attention, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("attention.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
 }
 
 Test(nn_attention, parameters_begin_as_torch_s_do)

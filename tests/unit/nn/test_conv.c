@@ -163,28 +163,34 @@ static void run_fold(module_trial *t, lth_tensor *outputs)
     outputs[0] = lth_fold_(module_input(t, "input"), &size, &a, LTH_HERE);
 }
 
+static const module_row golden_rows[] = {
+    { "Conv1d", make_conv1d, run_conv },
+    { "Conv2d", make_conv2d, run_conv },
+    { "Conv3d", make_conv3d, run_conv },
+    { "ConvTranspose1d", make_conv_transpose1d, run_conv },
+    { "ConvTranspose2d", make_conv_transpose2d, run_conv },
+    { "ConvTranspose3d", make_conv_transpose3d, run_conv },
+    { "max_pool", make_nothing, run_max_pool },
+    { "avg_pool", make_nothing, run_avg_pool },
+    { "lp_pool", make_nothing, run_lp_pool },
+    { "adaptive_avg_pool", make_nothing, run_adaptive_avg_pool },
+    { "adaptive_max_pool", make_nothing, run_adaptive_max_pool },
+    { "interpolate", make_nothing, run_interpolate },
+    { "pad", make_nothing, run_pad },
+    { "pixel_shuffle", make_nothing, run_pixel_shuffle },
+    { "pixel_unshuffle", make_nothing, run_pixel_unshuffle },
+    { "unfold", make_nothing, run_unfold },
+    { "fold", make_nothing, run_fold },
+};
+
 Test(nn_conv, layers_and_functions_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        { "Conv1d", make_conv1d, run_conv },
-        { "Conv2d", make_conv2d, run_conv },
-        { "Conv3d", make_conv3d, run_conv },
-        { "ConvTranspose1d", make_conv_transpose1d, run_conv },
-        { "ConvTranspose2d", make_conv_transpose2d, run_conv },
-        { "ConvTranspose3d", make_conv_transpose3d, run_conv },
-        { "max_pool", make_nothing, run_max_pool },
-        { "avg_pool", make_nothing, run_avg_pool },
-        { "lp_pool", make_nothing, run_lp_pool },
-        { "adaptive_avg_pool", make_nothing, run_adaptive_avg_pool },
-        { "adaptive_max_pool", make_nothing, run_adaptive_max_pool },
-        { "interpolate", make_nothing, run_interpolate },
-        { "pad", make_nothing, run_pad },
-        { "pixel_shuffle", make_nothing, run_pixel_shuffle },
-        { "pixel_unshuffle", make_nothing, run_pixel_unshuffle },
-        { "unfold", make_nothing, run_unfold },
-        { "fold", make_nothing, run_fold },
-    };
-    module_golden("conv.json", rows, sizeof rows / sizeof *rows);
+    module_golden("conv.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_conv, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("conv.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
 }
 
 /* ---- Parameters ---- */

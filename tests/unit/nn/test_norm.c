@@ -73,15 +73,21 @@ static void run_local_response(module_trial *t, lth_tensor *outputs)
                                          .k = module_option(t, "k", 0));
 }
 
+static const module_row golden_rows[] = {
+    { "LayerNorm", make_layer_norm, run_layer_norm },
+    { "RMSNorm", make_rms_norm, run_layer_norm },
+    { "GroupNorm", make_group_norm, run_group_norm },
+    { "LocalResponseNorm", make_nothing, run_local_response },
+};
+
 Test(nn_norm, layers_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        { "LayerNorm", make_layer_norm, run_layer_norm },
-        { "RMSNorm", make_rms_norm, run_layer_norm },
-        { "GroupNorm", make_group_norm, run_group_norm },
-        { "LocalResponseNorm", make_nothing, run_local_response },
-    };
-    module_golden("norm.json", rows, sizeof rows / sizeof *rows);
+    module_golden("norm.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_norm, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("norm.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
 }
 
 /* ---- Against torch: running statistics ---- */

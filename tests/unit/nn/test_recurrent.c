@@ -58,13 +58,19 @@ static void run_cell(module_trial *t, lth_tensor *outputs)
     outputs[1] = r.c;
 }
 
+static const module_row golden_rows[] = {
+    { "RNN", make_rnn, run_layer },         { "LSTM", make_lstm, run_layer },         { "GRU", make_gru, run_layer },
+    { "RNNCell", make_rnn_cell, run_cell }, { "LSTMCell", make_lstm_cell, run_cell }, { "GRUCell", make_gru_cell, run_cell },
+};
+
 Test(nn_recurrent, layers_and_cells_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        { "RNN", make_rnn, run_layer },         { "LSTM", make_lstm, run_layer },         { "GRU", make_gru, run_layer },
-        { "RNNCell", make_rnn_cell, run_cell }, { "LSTMCell", make_lstm_cell, run_cell }, { "GRUCell", make_gru_cell, run_cell },
-    };
-    module_golden("recurrent.json", rows, sizeof rows / sizeof *rows);
+    module_golden("recurrent.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_recurrent, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("recurrent.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
 }
 
 Test(nn_recurrent, parameters_begin_as_torch_s_do)

@@ -17,7 +17,7 @@ static lth_status make_nothing(void *self, lth_setup *s)
 static int32_t axis(const module_trial *t) { return (int32_t)module_option(t, "axis", 0); }
 static bool has(const module_trial *t, const char *name) { return json_object_get(t->options, name) != NULL; }
 static int32_t is(const module_trial *t, const char *name) { return (int32_t)module_option(t, name, 0); }
-static lth_tensor real(lth_tensor x) { return lth_cast(x, LTH_F64); }
+static lth_tensor real(lth_tensor x, lth_tensor as) { return lth_cast(x, lth_dtype_of(as)); }
 
 /* The option's list of whole numbers. */
 static uint32_t list(const module_trial *t, const char *name, int64_t *to)
@@ -37,8 +37,8 @@ static uint32_t list(const module_trial *t, const char *name, int64_t *to)
     }
 
 RUN(cumsum, outputs[0] = lth_cumsum(x, axis(t), .exclusive = is(t, "exclusive"), .reverse = is(t, "reverse"));)
-RUN(sort, lth_sorted s = lth_sort(x, axis(t), .descending = is(t, "descending")); outputs[0] = s.values; outputs[1] = real(s.indices);)
-RUN(topk, lth_sorted s = lth_topk(x, is(t, "k"), axis(t), .smallest = is(t, "smallest")); outputs[0] = s.values; outputs[1] = real(s.indices);)
+RUN(sort, lth_sorted s = lth_sort(x, axis(t), .descending = is(t, "descending")); outputs[0] = s.values; outputs[1] = real(s.indices, x);)
+RUN(topk, lth_sorted s = lth_topk(x, is(t, "k"), axis(t), .smallest = is(t, "smallest")); outputs[0] = s.values; outputs[1] = real(s.indices, x);)
 RUN(median, outputs[0] = lth_median_axis(x, axis(t), is(t, "keep"));)
 RUN(quantile, outputs[0] = lth_quantile_axis(x, module_option(t, "q", -1), axis(t), is(t, "keep"));)
 RUN(var, outputs[0] = has(t, "axis") ? lth_var_axis(x, axis(t), is(t, "correction"), is(t, "keep")) : lth_var(x, is(t, "correction"));)
@@ -77,14 +77,20 @@ static void run_einsum(module_trial *t, lth_tensor *outputs)
 
 #define ROW(name) { #name, make_nothing, run_##name }
 
+static const module_row golden_rows[] = {
+    ROW(cumsum), ROW(sort), ROW(topk), ROW(median), ROW(quantile), ROW(var), ROW(std), ROW(norm), ROW(clamp), ROW(clamp_tensors),
+    ROW(masked_fill), ROW(index_select), ROW(tril), ROW(triu), ROW(stack), ROW(split), ROW(chunk), ROW(squeeze), ROW(repeat),
+    ROW(repeat_interleave), ROW(roll), ROW(flip), ROW(einsum), ROW(outer), ROW(bmm),
+};
+
 Test(nn_tensors, functions_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        ROW(cumsum), ROW(sort), ROW(topk), ROW(median), ROW(quantile), ROW(var), ROW(std), ROW(norm), ROW(clamp), ROW(clamp_tensors),
-        ROW(masked_fill), ROW(index_select), ROW(tril), ROW(triu), ROW(stack), ROW(split), ROW(chunk), ROW(squeeze), ROW(repeat),
-        ROW(repeat_interleave), ROW(roll), ROW(flip), ROW(einsum), ROW(outer), ROW(bmm),
-    };
-    module_golden("order.json", rows, sizeof rows / sizeof *rows);
+    module_golden("order.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_tensors, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("order.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
 }
 
 /* ---- By hand ---- */

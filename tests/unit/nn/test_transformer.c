@@ -186,21 +186,27 @@ static void run_llama(module_trial *t, lth_tensor *outputs)
     outputs[0] = lth_llama_layer_apply((lth_llama_layer *)(void *)t->layer.bytes, module_input(t, "x"), llama_table(t));
 }
 
+static const module_row golden_rows[] = {
+    { "TransformerEncoderLayer", make_encoder_layer, run_encoder_layer },
+    { "TransformerDecoderLayer", make_decoder_layer, run_decoder_layer },
+    { "TransformerEncoder", make_encoder, run_encoder },
+    { "TransformerDecoder", make_decoder, run_decoder },
+    { "Transformer", make_transformer, run_transformer },
+    { "rotary", make_nothing, run_rotary },
+    { "sinusoidal", make_nothing, run_sinusoidal },
+    { "GptBlock", make_gpt, run_gpt },
+    { "GroupedQueryAttention", make_grouped, run_grouped },
+    { "LlamaLayer", make_llama, run_llama },
+};
+
 Test(nn_transformer, layers_and_stacks_have_the_values_and_gradients_of_torch)
 {
-    static const module_row rows[] = {
-        { "TransformerEncoderLayer", make_encoder_layer, run_encoder_layer },
-        { "TransformerDecoderLayer", make_decoder_layer, run_decoder_layer },
-        { "TransformerEncoder", make_encoder, run_encoder },
-        { "TransformerDecoder", make_decoder, run_decoder },
-        { "Transformer", make_transformer, run_transformer },
-        { "rotary", make_nothing, run_rotary },
-        { "sinusoidal", make_nothing, run_sinusoidal },
-        { "GptBlock", make_gpt, run_gpt },
-        { "GroupedQueryAttention", make_grouped, run_grouped },
-        { "LlamaLayer", make_llama, run_llama },
-    };
-    module_golden("transformer.json", rows, sizeof rows / sizeof *rows);
+    module_golden("transformer.json", golden_rows, sizeof golden_rows / sizeof *golden_rows);
+}
+
+Test(nn_transformer, and_in_lower_precisions_within_some_roundings_of_16_bits)
+{
+    module_golden_lower("transformer.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 8);
 }
 
 Test(nn_transformer, parameters_begin_as_torch_s_do)
