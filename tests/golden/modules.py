@@ -34,7 +34,9 @@ def record(name, kind, call, inputs, parameters=None, options=None, outputs=("ou
     results = results if isinstance(results, tuple) else (results,)
     assert len(results) == len(outputs)
     upstream = {key: draw(*result.shape) for key, result in zip(outputs, results)}
-    sum((result * tensor(upstream[key])).sum() for key, result in zip(outputs, results)).backward()
+    loss = sum((result * tensor(upstream[key])).sum() for key, result in zip(outputs, results))
+    if loss.requires_grad:
+        loss.backward()
     parameters = dict(parameters or {})
     wrt = {key: value for key, value in tensors.items() if value.requires_grad} | parameters
     return {
