@@ -173,15 +173,16 @@ static void read_interval(const reader *r, const char *text, trainer_limits *out
               "neither a number of batches (100), nor a fraction of an epoch (0.25), nor a time (DD:HH:MM:SS)");
 }
 
-/* Names and meanings are Lightning's; `short_name` is another name of the same. */
-static const struct {
-    const char *name, *short_name;
-    lth_dtype floating, lower, stored;
-} precisions[] = {
+static const precision_kind precisions[] = {
     { "32-true", "32", LTH_F32, LTH_DTYPE_NONE, LTH_DTYPE_NONE }, { "64-true", "64", LTH_F64, LTH_DTYPE_NONE, LTH_DTYPE_NONE },
     { "bf16-mixed", "bf16", LTH_F32, LTH_BF16, LTH_DTYPE_NONE },  { "bf16-true", NULL, LTH_F32, LTH_BF16, LTH_BF16 },
     { "16-mixed", "16", LTH_F32, LTH_F16, LTH_DTYPE_NONE },
 };
+
+const precision_kind *precision_at(size_t index)
+{
+    return index < sizeof precisions / sizeof *precisions ? &precisions[index] : NULL;
+}
 
 static void read_precision(const reader *r, trainer_options *o, trainer_limits *out)
 {

@@ -88,6 +88,14 @@ typedef struct trainer_limits {
  * max_steps, ...). `s`: [trainer], or NULL. */
 lth_status trainer_options_resolve(trainer_options *o, const config *c, config_section *s, trainer_limits *out, diagnostics *d);
 
+/* What `precision` may be; names and meanings are Lightning's. By index; NULL after the last. */
+typedef struct precision_kind {
+    const char *name, *short_name; /* another name of the same, or NULL */
+    lth_dtype floating, lower, stored;
+} precision_kind;
+
+const precision_kind *precision_at(size_t index);
+
 /* Seconds of "DD:HH:MM:SS"; negative where the text is none. */
 double options_duration(const char *text);
 

@@ -149,14 +149,44 @@ static void print_tensor(void *context, const char *text)
     console_line(&s->console, "%s", text);
 }
 
+/* The first of the types that the accelerator lacks, or NONE. */
+static lth_dtype lacking(const session *s, lth_dtype floating, lth_dtype lower)
+{
+    const lth_accelerator *accelerator = (const lth_accelerator *)s->accelerator->table;
+    const lth_dtype types[] = { floating, lower };
+    for (int i = 0; i < 2; i++)
+        if (types[i] && !accelerator->supports(s->accelerator->self, LTH_OP_ADD, types[i]))
+            return types[i];
+    return LTH_DTYPE_NONE;
+}
+
+static lth_status check_precision(session *s, error *e)
+{
+    const lth_dtype missing = lacking(s, s->limits.floating, s->limits.lower);
+    const config_entry *entry = config_take(config_find(s->config, "trainer"), "precision");
+    str text = { 0 };
+    if (!missing)
+        return LTH_OK;
+    if (entry && entry->line > 0)
+        str_printf(&text, "%s:%d: ", entry->file, entry->line);
+    str_printf(&text, "[trainer] precision = %s: the accelerator '%s' does not compute in %s; it can", s->options.precision,
+               s->accelerator->known->id, lth_dtype_name(missing));
+    const char *before = " ";
+    for (size_t i = 0; precision_at(i); i++)
+        if (!lacking(s, precision_at(i)->floating, precision_at(i)->lower)) {
+            str_printf(&text, "%s%s", before, precision_at(i)->name);
+            before = ", ";
+        }
+    error_set(e, LTH_UNSUPPORTED, "%s", str_text(&text));
+    str_free(&text);
+    return e->status;
+}
+
 static lth_status new_engine(session *s, error *e)
 {
     const lth_accelerator *accelerator = (const lth_accelerator *)s->accelerator->table;
-    const lth_dtype types[] = { s->limits.floating, s->limits.lower };
-    for (int i = 0; i < 2; i++)
-        if (types[i] && !accelerator->supports(s->accelerator->self, LTH_OP_ADD, types[i]))
-            return error_set(e, LTH_UNSUPPORTED, "[trainer] precision = %s: the accelerator '%s' does not compute in %s",
-                             s->options.precision, s->accelerator->known->id, lth_dtype_name(types[i]));
+    if (check_precision(s, e) != LTH_OK)
+        return e->status;
     const engine_options options = { .accelerator = accelerator,
                                      .accelerator_self = s->accelerator->self,
                                      .strategy = s->strategy ? (const lth_strategy *)s->strategy->table : NULL,

@@ -50,11 +50,17 @@ Test(precision, the_mlp_learns_the_digits_as_well_in_every_precision)
     }
 }
 
-Test(precision, one_that_the_accelerator_lacks_is_refused_by_name)
+Test(precision, one_that_the_accelerator_lacks_is_refused_at_its_line_with_what_would_be_right)
 {
-    run_write("run.ini", run_ini);
-    outcome o = RUN("fit", "run.ini", "trainer.precision=16-mixed", "trainer.accelerator=cpu");
-    cr_expect_neq(o.status, 0);
-    cr_expect(strstr(o.err, "[trainer] precision = 16-mixed: the accelerator 'cpu' does not compute in f16"), "%s", o.err);
-    outcome_free(&o);
+    static const char *const commands[] = { "fit", "check" };
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        run_write("run.ini", "[trainer]\naccelerator = cpu\nprecision = 16-mixed\n[model]\nuse = mlp\n[data]\nuse = digits\n"
+                             "[optimizer]\nuse = adamw\n");
+        outcome o = RUN(commands[i], "run.ini");
+        cr_expect_neq(o.status, 0);
+        cr_expect(strstr(o.err, "run.ini:3: [trainer] precision = 16-mixed: the accelerator 'cpu' does not compute in f16; "
+                                "it can 32-true, 64-true, bf16-mixed, bf16-true"),
+                  "%s: %s", commands[i], o.err);
+        outcome_free(&o);
+    }
 }

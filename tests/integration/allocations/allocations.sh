@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # allocations.sh LTHOST COUNT_LIBRARY PLUGINS SCRATCH TRACES: in the demo's run no step allocates once each plan is compiled: not
 # the host, no plugin, no loader thread, no logger. With a log row at every step and a learning-rate monitor besides. Nor does
-# one of the models whose run files are in TRACES, nor one that logs metrics.
+# one of the models whose run files are in TRACES, in each precision, nor one that logs metrics.
 set -euo pipefail
 lthost=$1 count=$2 plugins=$3 scratch=$4 traces=$5
 rm -rf "$scratch"
@@ -34,6 +34,10 @@ for file in "$traces"/*.ini; do
     name=$(basename "$file" .ini)
     count_in "$file" "$name"
     count_in "$file" "$name-reference" trainer.accelerator=reference
+    for precision in bf16-mixed bf16-true; do
+        count_in "$file" "$name-$precision" trainer.precision=$precision
+    done
+    count_in "$file" "$name-16-mixed" trainer.precision=16-mixed trainer.accelerator=reference
 done
 
 # Metrics that gather, with validation inside the window. Checkpoints are no part of a step; the logger's thread would be
