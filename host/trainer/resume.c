@@ -134,6 +134,7 @@ static lth_status loop_from_json(session *s, const json_t *o, error *e)
                         .place = (loop_place)integer(o, "place", &right) };
     s->running.last = json_is_true(json_object_get(o, "last_batch"));
     right = right && json_to_f64(json_object_get(o, "seconds"), &l->seconds) && (int)l->place >= 0 && l->place <= PLACE_EPOCH_END;
+    right = right && l->epoch >= 0 && l->batch >= 0 && l->global_step >= 0 && l->batches >= 0 && l->micro >= 0 && l->samples >= 0;
     return right ? LTH_OK : error_set(e, LTH_INVALID, "the checkpoint's state of the loops is not as it should be");
 }
 
@@ -198,6 +199,19 @@ static lth_status schedules_from_json(session *s, checkpoint *c, const json_t *r
     return schedules_resume(s, is_same_run_file(s, c), e);
 }
 
+/* Absent where no checkpoint is known as the best one. */
+static lth_status best_from_json(session *s, const json_t *o, error *e)
+{
+    const char *name = json_string_value(json_object_get(o, "name")), *monitor = json_string_value(json_object_get(o, "monitor"));
+    if (!o)
+        return LTH_OK;
+    if (!name || !monitor || !json_to_f64(json_object_get(o, "score"), &s->best.score))
+        return error_set(e, LTH_INVALID, "the checkpoint does not tell which one was the best");
+    s->best.name = str_dup(name);
+    s->best.monitor = str_dup(monitor);
+    return LTH_OK;
+}
+
 static lth_status load_position(session *s, checkpoint *c, error *e)
 {
     state_reader r;
@@ -227,7 +241,7 @@ static void warn_of_differences(session *s, const checkpoint *c)
 /* The links are made anew: a crash may have come between a checkpoint and its link. */
 lth_status resume_loops(session *s, checkpoint *c, error *e)
 {
-    const json_t *root = checkpoint_state(c), *best = json_object_get(root, "best");
+    const json_t *root = checkpoint_state(c);
     if (!root)
         return error_set(e, LTH_INVALID,
                          "'%s' holds weights only: training cannot go on from it; [model] weights = %s/model.safetensors starts "
@@ -237,12 +251,9 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
         optimizers_from_json(s, json_object_get(root, "optimizers"), e) != LTH_OK ||
         metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK ||
-        schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK)
+        schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK ||
+        best_from_json(s, json_object_get(root, "best"), e) != LTH_OK)
         return e->status;
-    if (best && json_to_f64(json_object_get(best, "score"), &s->best.score)) {
-        s->best.name = str_dup(json_string_value(json_object_get(best, "name")));
-        s->best.monitor = str_dup(json_string_value(json_object_get(best, "monitor")));
-    }
     /* A stop that a plugin asked for holds, unless the run file has changed since: then it is a wish to go on. */
     const char *stop = json_string_value(json_object_get(root, "stop"));
     if (stop && is_same_run_file(s, c))

@@ -13,13 +13,28 @@ struct arena_block {
 
 enum { FIRST_BLOCK = 4096, LARGEST_STEP = 1 << 20, ALIGNMENT = 16 };
 
+/* The address sanitizer is told where an allocation ends: what is not given out, and a gap behind each, is poison to it. */
+#if defined(__has_feature)
+#define HAS_FEATURE(x) __has_feature(x)
+#else
+#define HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16, LEAST_ALIGNMENT = 8 };
+#else
+enum { GAP = 0, LEAST_ALIGNMENT = 1 };
+#define ASAN_POISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 static char *block_bytes(struct arena_block *b) { return (char *)(b + 1); }
 
 /* Where an allocation would begin in the block. The block's own address need not be aligned to more than 16. */
 static size_t aligned_start(struct arena_block *b, size_t alignment)
 {
     uintptr_t at = (uintptr_t)block_bytes(b) + b->used;
-    return b->used + (size_t)(-at & (alignment - 1));
+    return b->used + (size_t)(-at & ((alignment > LEAST_ALIGNMENT ? alignment : LEAST_ALIGNMENT) - 1));
 }
 
 static bool fits(struct arena_block *b, size_t size, size_t alignment)
@@ -35,13 +50,14 @@ static struct arena_block *add_block(arena *a, size_t size, size_t alignment)
     if (step > LARGEST_STEP)
         step = LARGEST_STEP;
     size_t room;
-    if (__builtin_add_overflow(size, alignment + sizeof(struct arena_block), &room))
+    if (__builtin_add_overflow(size, alignment + GAP + LEAST_ALIGNMENT - 1 + sizeof(struct arena_block), &room))
         memory_exhausted(size);
     room = (room > step ? room : step) - sizeof(struct arena_block);
     struct arena_block *b = malloc(sizeof *b + room);
     if (!b)
         memory_exhausted(room);
     *b = (struct arena_block) { .next = a->current ? a->current->next : NULL, .size = room };
+    ASAN_POISON_MEMORY_REGION(block_bytes(b), room);
     if (a->current)
         a->current->next = b;
     else
@@ -60,7 +76,8 @@ void *arena_aligned(arena *a, size_t size, size_t alignment)
     if (!b)
         b = a->current = add_block(a, size, alignment);
     size_t start = aligned_start(b, alignment);
-    b->used = start + size;
+    b->used = start + size + GAP < b->size ? start + size + GAP : b->size;
+    ASAN_UNPOISON_MEMORY_REGION(block_bytes(b) + start, size);
     return memset(block_bytes(b) + start, 0, size);
 }
 
@@ -117,8 +134,10 @@ char *arena_format(arena *a, const char *format, ...)
 
 void arena_reset(arena *a)
 {
-    for (struct arena_block *b = a->first; b; b = b->next)
+    for (struct arena_block *b = a->first; b; b = b->next) {
         b->used = 0;
+        ASAN_POISON_MEMORY_REGION(block_bytes(b), b->size);
+    }
     a->current = a->first;
 }
 

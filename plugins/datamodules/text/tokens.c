@@ -126,7 +126,7 @@ int vocabulary_make(vocabulary *v, const char *text, int64_t size, complaint *c)
     if (v->bytes)
         return all_bytes(v);
     int status = 0;
-    uint32_t code;
+    uint32_t code, greatest = 0;
     for (int64_t at = 0; at < size && !status;) {
         int bytes = read_character((const unsigned char *)text + at, size - at, &code);
         if (bytes == 0) {
@@ -134,6 +134,7 @@ int vocabulary_make(vocabulary *v, const char *text, int64_t size, complaint *c)
         } else {
             v->count += !seen[code];
             seen[code] = true;
+            greatest = code > greatest ? code : greatest;
             at += bytes;
         }
     }
@@ -142,7 +143,7 @@ int vocabulary_make(vocabulary *v, const char *text, int64_t size, complaint *c)
         status = fail(c, "no memory for its vocabulary");
     if (!status) {
         v->code = all;
-        for (uint32_t i = 0; i < CODE_POINTS; i++)
+        for (uint32_t i = 0; i <= greatest; i++)
             if (seen[i])
                 *all++ = i;
     }
