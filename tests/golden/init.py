@@ -3,8 +3,8 @@
 
 usage: python init.py      writes init.json
 
-A parameter's law is uniform (bound), normal (mean, std), trunc_normal (mean, std, low, high), orthogonal (gain) or constant
-(value). The sample is what torch draws with seed 0: "quantiles" at the levels given in the head, "std" and "mean" of `count` values.
+A parameter's law is uniform (bound), normal (mean, std), trunc_normal (mean, std, low, high), orthogonal (gain), constant
+(value) or values (all of them). The sample is what torch draws with seed 0: "quantiles" at the levels given in the head, "std" and "mean" of `count` values.
 """
 
 import math
@@ -36,6 +36,8 @@ def describe(tensor, law):
     if law["law"] == "constant":
         assert (values == law["value"]).all(), law
         return entry
+    if law["law"] == "values":
+        return entry | {"values": values.tolist()}
     expected = law["bound"] / math.sqrt(3) if law["law"] == "uniform" else law.get("sample_std", law.get("std"))
     if law["law"] == "uniform":
         assert abs(values).max() <= law["bound"] * (1 + 1e-6), law
@@ -58,7 +60,7 @@ def function(name, shape, law, **options):
     torch.manual_seed(0)
     tensor = torch.empty(*shape)
     getattr(nn.init, name)(tensor, **options)
-    return {"function": name, "options": options, "parameters": {"weight": describe(tensor, law)}}
+    return {"function": name, "options": options | {"shape": list(shape)}, "parameters": {"weight": describe(tensor, law)}}
 
 
 def layer(kind, options, fan_in, bias=True):
@@ -183,6 +185,9 @@ MODULES = [
     function("kaiming_normal_", WIDE, normal(math.sqrt(2 / 256)), mode="fan_out", nonlinearity="relu"),
     function("kaiming_uniform_", (64, 3, 7, 7), uniform(math.sqrt(2) * math.sqrt(3 / (3 * 7 * 7))), nonlinearity="relu"),
     function("orthogonal_", (64, 64), {"law": "orthogonal", "gain": 1.0, "sample_std": 1 / math.sqrt(64)}),
+    function("orthogonal_", (64, 32), {"law": "orthogonal", "gain": 2.0, "sample_std": 2 / math.sqrt(64)}, gain=2.0),
+    function("eye_", (3, 4), {"law": "values"}),
+    function("dirac_", (4, 3, 3), {"law": "values"}, groups=2),
 ]
 
 write_json("init.json", made_by("init.py") | {"levels": LEVELS}, "modules", MODULES)

@@ -96,9 +96,10 @@ FALLING = [1.0, 0.9, 0.89, 0.889, 0.8889, 0.8889, 0.9, 0.7, 0.71, 0.72, 0.73, 0.
 RISING = [0.1, 0.5, 0.5, 0.5004, 0.5, 0.6, 0.59, 0.58, 0.57, 0.6005, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
 NEGATIVE = [-1.0, -1.05, -1.2, -1.21, -1.22, -1.23, -1.5, -1.5, -1.5, -1.5]
 FLAT = [1.0] * 14
+WAVES = [round(math.exp(-t / 40) + 0.1 * math.sin(t), 4) for t in range(100)]
 
 CASES = [
-    constant(5),
+    constant(100),
     step(100, step_size=30, gamma=0.5),
     multi_step(100, milestones=[20, 50, 50, 90], gamma=0.1),
     exponential(100, gamma=0.95),
@@ -127,6 +128,7 @@ CASES = [
     plateau("plateau, cooldown", FALLING, factor=0.5, patience=1, cooldown=2),
     plateau("plateau, min_lr", FLAT, factor=0.5, patience=1, min_lr=0.02),
     plateau("plateau, eps ignores a small change", FLAT, factor=0.9, patience=0, eps=0.005),
+    plateau("plateau, 100 steps", WAVES, factor=0.7, patience=3, threshold=1e-3, cooldown=2, min_lr=1e-4),
     plateau("plateau, mode max", RISING, mode="max", factor=0.5, patience=1),
     plateau("plateau, mode max, absolute threshold", RISING, mode="max", factor=0.5, patience=1, threshold=0.01,
             threshold_mode="abs"),

@@ -202,38 +202,59 @@ static double number(const json_t *of, const char *name)
     return x;
 }
 
-/* x[n] has the recorded law: all of them within the bounds, the extremes near them, and the deviation within five of its own. */
-static void expect_law(const char *what, const double *x, int64_t n, const json_t *recorded)
+/* As large a share of x[n] lies below each recorded quantile as of torch's sample, within five deviations of the difference. */
+static void expect_quantiles(const char *what, const double *x, int64_t n, const json_t *levels, const json_t *quantiles)
 {
-    const char *law = json_string_value(json_object_get(recorded, "law"));
-    double most = 0, squares = 0;
-    for (int64_t i = 0; i < n; i++) {
-        most = fmax(most, fabs(x[i]));
-        squares += x[i] * x[i];
-    }
-    if (strcmp(law, "constant") == 0) {
+    for (size_t k = 0; k < json_array_size(levels); k++) {
+        double p = json_number_value(json_array_get(levels, k)), q = json_number_value(json_array_get(quantiles, k)), below = 0;
         for (int64_t i = 0; i < n; i++)
-            cr_assert_eq(x[i], number(recorded, "value"), "%s", what);
-        return;
-    }
-    bool uniform = strcmp(law, "uniform") == 0;
-    double std = uniform ? number(recorded, "bound") / sqrt(3) : number(recorded, "std"), is = sqrt(squares / (double)n);
-    cr_assert(fabs(is / std - 1) < 5 / sqrt(2.0 * (double)n), "%s: a deviation of %g, torch has %g", what, is, std);
-    if (uniform) {
-        double bound = number(recorded, "bound");
-        cr_assert(most <= bound * (1 + 1e-15) && most > bound * 0.8, "%s: %.17g at most, torch's bound is %.17g", what, most,
-                  bound);
+            below += x[i] <= q;
+        if (p > 0 && p < 1)
+            cr_assert(fabs(below / (double)n - p) < 5 * sqrt(2 * p * (1 - p) / (double)n) + 2 / (double)n,
+                      "%s: %g of it is below %g, of torch's %g", what, below / (double)n, q, p);
     }
 }
 
-static void expect_parameters(lab *l, const char *what, const json_t *parameters)
+/* x[n] has the recorded law: all of them within its bounds, the distribution that of the recorded sample, and the deviation that
+ * of the law, within five of its own. */
+static void expect_law(const char *what, const double *x, int64_t n, const json_t *recorded, const json_t *levels)
+{
+    const char *law = json_string_value(json_object_get(recorded, "law"));
+    bool uniform = strcmp(law, "uniform") == 0, truncated = strcmp(law, "trunc_normal") == 0;
+    double least = INFINITY, most = -INFINITY, squares = 0;
+    for (int64_t i = 0; i < n; i++) {
+        least = fmin(least, x[i]);
+        most = fmax(most, x[i]);
+        squares += x[i] * x[i];
+    }
+    if (strcmp(law, "constant") == 0) {
+        cr_assert(least == most && most == number(recorded, "value"), "%s", what);
+        return;
+    }
+    if (strcmp(law, "values") == 0) {
+        for (int64_t i = 0; i < n; i++)
+            cr_assert_eq(x[i], json_number_value(json_array_get(json_object_get(recorded, "values"), (size_t)i)), "%s", what);
+        return;
+    }
+    double std = uniform ? number(recorded, "bound") / sqrt(3) : strcmp(law, "normal") == 0 ? number(recorded, "std") : NAN;
+    double is = sqrt(squares / (double)n);
+    cr_assert(isnan(std) || fabs(is / std - 1) < 5 / sqrt(2.0 * (double)n), "%s: a deviation of %g, torch has %g", what, is, std);
+    if (uniform) {
+        double bound = number(recorded, "bound");
+        cr_assert(most <= bound * (1 + 1e-15) && -least <= bound * (1 + 1e-15) && fmax(most, -least) > bound * 0.8,
+                  "%s: %.17g at most, torch's bound is %.17g", what, most, bound);
+    }
+    cr_assert(!truncated || (least >= number(recorded, "low") && most <= number(recorded, "high")), "%s: %g to %g", what, least, most);
+    expect_quantiles(what, x, n, levels, json_object_get(recorded, "quantiles"));
+}
+
+/* Parameters and buffers. */
+static void expect_parameters(lab *l, const char *what, const json_t *parameters, const json_t *levels)
 {
     static double x[65536];
     size_t met = 0;
     for (uint32_t i = 0; i < engine_tensor_count(l->g); i++) {
         const engine_tensor *t = engine_tensor_at(l->g, i);
-        if (t->kind != ENGINE_PARAMETER)
-            continue;
         const json_t *recorded = json_object_get(parameters, t->name + strlen("m.")), *dims = json_object_get(recorded, "shape");
         cr_assert_not_null(recorded, "%s: torch has no parameter '%s'", what, t->name);
         cr_assert_eq((size_t)t->shape.rank, json_array_size(dims), "%s: %s", what, t->name);
@@ -241,7 +262,9 @@ static void expect_parameters(lab *l, const char *what, const json_t *parameters
             cr_assert_eq(t->shape.dim[d], json_integer_value(json_array_get(dims, (size_t)d)), "%s: %s", what, t->name);
         cr_assert_leq(lth_shape_count(&t->shape), 65536);
         cr_assert_eq(engine_tensor_get(l->g, i, x, &l->e), LTH_OK, "%s", l->e.text);
-        expect_law(t->name, x, lth_shape_count(&t->shape), recorded);
+        for (int64_t k = 0; k < lth_shape_count(&t->shape); k++)
+            x[k] = bench_element(t->shape.dtype, x, k); /* f64, or the i64 of a count */
+        expect_law(t->name, x, lth_shape_count(&t->shape), recorded, levels);
         met++;
     }
     cr_assert_eq(met, json_object_size(parameters), "%s: %zu parameters, torch has %zu", what, met, json_object_size(parameters));
@@ -258,12 +281,13 @@ void module_begins_as_torch_s(const module_row *rows, size_t count)
         size_t met = 0;
         json_array_foreach(json_object_get(golden, "modules"), i, m)
         {
-            const char *kind = json_string_value(json_object_get(m, "module"));
-            if (!kind || strcmp(kind, rows[r].module) != 0)
+            const json_t *module = json_object_get(m, "module");
+            const char *kind = json_string_value(module ? module : json_object_get(m, "function"));
+            if (strcmp(kind, rows[r].module) != 0)
                 continue;
             t.options = json_object_get(m, "options");
             lab_open(&t.lab, LTH_F64, rows[r].configure, &t);
-            expect_parameters(&t.lab, kind, json_object_get(m, "parameters"));
+            expect_parameters(&t.lab, kind, json_object_get(m, "parameters"), json_object_get(golden, "levels"));
             lab_close(&t.lab);
             met++;
         }

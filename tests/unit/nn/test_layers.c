@@ -113,27 +113,6 @@ Test(nn_layers, parameters_have_the_names_shapes_and_laws_of_torch)
     lab_close(&l);
 }
 
-Test(nn_layers, bounds_agree_with_the_recording_of_torch)
-{
-    error e = { 0 };
-    json_t *golden, *m;
-    size_t i, linears = 0;
-    cr_assert_eq(json_read(LTHOST_TEST_SOURCE "/tests/golden/init.json", &golden, &e), LTH_OK, "%s", e.text);
-    json_array_foreach(json_object_get(golden, "modules"), i, m) {
-        const char *module = json_string_value(json_object_get(m, "module"));
-        if (!module || strcmp(module, "Linear") != 0)
-            continue;
-        double in = (double)json_integer_value(json_object_get(json_object_get(m, "options"), "in_features")), bound;
-        cr_assert(json_to_f64(json_object_get(json_object_get(json_object_get(m, "parameters"), "weight"), "bound"), &bound));
-        const lth_init *init = lth_init_kaiming_uniform((int64_t)in, sqrt(5));
-        cr_assert_float_eq(init->b, bound, 1e-15);
-        cr_assert_float_eq(init->a, -bound, 1e-15);
-        linears++;
-    }
-    cr_assert_gt(linears, 0);
-    json_decref(golden);
-}
-
 Test(nn_layers, the_padding_row_of_an_embedding_begins_as_zero)
 {
     lab l;
@@ -145,17 +124,6 @@ Test(nn_layers, the_padding_row_of_an_embedding_begins_as_zero)
         cr_assert_eq(x[k] == 0, k / 3 == 2, "element %d is %g", k, x[k]);
     free(x);
     lab_close(&l);
-}
-
-Test(nn_layers, initial_values_have_the_scales_of_torch)
-{
-    /* As recorded for a weight (256, 128). */
-    cr_assert_float_eq(lth_init_xavier_uniform(128, 256)->b, 0.125, 1e-15);
-    cr_assert_float_eq(lth_init_xavier_normal(128, 256)->b, 0.07216878364870322, 1e-15);
-    cr_assert_float_eq(lth_init_kaiming_uniform(128, 0)->b, 0.21650635094610965, 1e-15);
-    cr_assert_float_eq(lth_init_kaiming_uniform(128, 0)->a, -0.21650635094610965, 1e-15);
-    cr_assert_float_eq(lth_init_kaiming_normal(128, 0)->b, 0.125, 1e-15);
-    cr_assert_float_eq(lth_init_kaiming_normal(256, 0)->b, 0.08838834764831845, 1e-15);
 }
 
 /* ---- What they compute ---- */

@@ -158,3 +158,13 @@ Test(nn_named, layers_and_functions_have_the_values_and_gradients_of_torch)
     };
     module_golden("layers.json", rows, sizeof rows / sizeof *rows);
 }
+
+Test(nn_named, parameters_begin_as_torch_s_do)
+{
+    static const module_row rows[] = {
+        { "Linear", make_linear, NULL },
+        { "Embedding", make_embedding, NULL },
+        { "PReLU", make_prelu, NULL },
+    };
+    module_begins_as_torch_s(rows, sizeof rows / sizeof *rows);
+}

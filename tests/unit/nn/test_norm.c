@@ -17,6 +17,8 @@ static lth_shape option_shape(const module_trial *t, const char *name)
     lth_shape s = { LTH_DTYPE_NONE, (int32_t)json_array_size(list), { 0 } };
     for (int32_t i = 0; i < s.rank; i++)
         s.dim[i] = json_integer_value(json_array_get(list, (size_t)i));
+    if (json_is_integer(list))
+        s.dim[s.rank++] = json_integer_value(list);
     return s;
 }
 
@@ -88,6 +90,30 @@ Test(nn_norm, layers_have_the_values_and_gradients_of_torch)
 Test(nn_norm, and_in_lower_precisions_within_some_roundings_of_16_bits)
 {
     module_golden_lower("norm.json", golden_rows, sizeof golden_rows / sizeof *golden_rows, 4);
+}
+
+static lth_status make_batch_norm1d(void *self, lth_setup *s)
+{
+    lth_batch_norm1d_new(s, "m", (int64_t)module_option(self, "num_features", 0));
+    return lth_setup_status(s);
+}
+
+static lth_status make_batch_norm2d(void *self, lth_setup *s)
+{
+    lth_batch_norm2d_new(s, "m", (int64_t)module_option(self, "num_features", 0));
+    return lth_setup_status(s);
+}
+
+Test(nn_norm, parameters_and_buffers_begin_as_torch_s_do)
+{
+    static const module_row rows[] = {
+        { "LayerNorm", make_layer_norm, NULL },
+        { "RMSNorm", make_rms_norm, NULL },
+        { "GroupNorm", make_group_norm, NULL },
+        { "BatchNorm1d", make_batch_norm1d, NULL },
+        { "BatchNorm2d", make_batch_norm2d, NULL },
+    };
+    module_begins_as_torch_s(rows, sizeof rows / sizeof *rows);
 }
 
 /* ---- Against torch: running statistics ---- */
