@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Linear layers, embeddings, PReLU, shares of right answers, pools that tell places, and the functions of lthost/tensor.h by their
-names there, in fp64: values and gradients.
+"""Linear layers, embeddings, PReLU, shares of right answers, pools that tell places, layers by weights that are tensors, and the
+functions of lthost/tensor.h by their names there, in fp64: values and gradients.
 
 usage: python layers.py      writes layers.json
 
@@ -91,6 +91,28 @@ def pools():
             function("adaptive_max_pool_indices", "", adaptive, x, ("values", "indices"))]
 
 
+def functional():
+    """Layers without a layer: the weights are tensors of the step."""
+    def convolved(x, t):
+        y = F.conv2d(x, t["weight"], t["bias"], stride=2, padding=1)
+        return y, F.conv_transpose2d(y, t["weight"], stride=2, padding=1, output_padding=1)
+
+    def cell(name, module, *states):
+        fill(module)
+        weights = {key.removesuffix("_l0"): value.tolist() for key, value in module.named_parameters()}
+
+        def call(x, t):
+            h = tuple(t[state][None] for state in states)
+            y, last = torch.func.functional_call(module, {key + "_l0": t[key] for key in weights}, (x, h if len(h) > 1 else h[0]))
+            return (y, *(state[0] for state in (last if len(h) > 1 else (last,))))
+
+        return function(name, "", call, draw(3, 2, 2), ("y", "h", "c")[:1 + len(states)], {state: draw(2, 2) for state in states} | weights)
+
+    return [function("conv", "and back", convolved, draw(1, 2, 4, 4), ("output", "transposed"), {"weight": draw(3, 2, 3, 3), "bias": draw(3)}),
+            cell("rnn_tanh", nn.RNN(2, 2), "h0"), cell("rnn_relu", nn.RNN(2, 2, nonlinearity="relu"), "h0"), cell("rnn_gru", nn.GRU(2, 2), "h0"),
+            cell("rnn_lstm", nn.LSTM(2, 2), "h0", "c0")]
+
+
 UNARY = [torch.neg, torch.exp, torch.log, torch.sqrt, torch.rsqrt, torch.sin, torch.cos, torch.tanh, torch.erf, torch.abs, torch.sign, torch.floor,
          torch.ceil, torch.round, torch.log1p, torch.expm1, torch.reciprocal, torch.square, torch.sigmoid, F.relu, F.gelu,
          lambda x: F.gelu(x, approximate="tanh"), F.silu, F.softplus, torch.detach]
@@ -115,7 +137,7 @@ def named():
     def reductions(x, t):
         every = [x.sum(), x.mean(), x.max(), x.min()]
         return in_order(*every, *[f(x, 1, True) for f in (torch.sum, torch.mean, torch.amax, torch.amin, torch.prod, torch.logsumexp)],
-                        x.argmax(-1), x.argmin(0), x.softmax(1), x.log_softmax(0))
+                        x.argmax(-1), x.argmin(0), x.softmax(1), x.log_softmax(0), x.quantile(0.3))
 
     def indices(x, t):
         i, j = t["rows"], t["places"]
@@ -138,5 +160,5 @@ def named():
     ]
 
 
-CASES = [*linear(), *embeddings(), *answers(), *pools(), *named()]
+CASES = [*linear(), *embeddings(), *answers(), *pools(), *functional(), *named()]
 write_json("layers.json", made_by("layers.py"), "cases", CASES)

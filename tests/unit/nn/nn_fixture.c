@@ -76,6 +76,7 @@ void lab_field(lab *l, const char *name, const json_t *value)
         return;
     static double numbers[4096];
     int64_t count = json_flatten(value, numbers, 4096);
+    cr_assert_lt(l->field_count, LAB_FIELDS);
     engine_field *f = &l->fields[l->field_count++];
     *f = (engine_field){ .name = name, .shape = { dtype_of(l, value), 0, { 0 } } };
     for (const json_t *v = value; json_is_array(v); v = json_array_get(v, 0))

@@ -10,7 +10,7 @@
 #include <lthost/model.h>
 #include <lthost/nn.h>
 
-enum { LAB_FIELDS = 8, LAB_OUTPUTS = 8 };
+enum { LAB_FIELDS = 12, LAB_OUTPUTS = 8 };
 
 /* As `precision` of a run file has it. */
 typedef struct lab_precision {

@@ -80,6 +80,22 @@ static void run_adaptive_max_pool_indices(module_trial *t, lth_tensor *outputs)
     outputs[1] = lth_cast(where, LTH_F64);
 }
 
+RUN(conv, lth_tensor w = module_input(t, "weight");
+    outputs[0] = lth_conv(x, w, .bias = module_input(t, "bias"), .stride = 2, .padding = 1);
+    outputs[1] = lth_conv_transpose(outputs[0], w, .stride = 2, .padding = 1, .output_padding = 1))
+
+/* Weights that are tensors of the step. */
+#define RUN_CELL(name, ...)                                                                                       \
+    RUN(name, const lth_rnn_weights w = { module_input(t, "weight_ih"), module_input(t, "weight_hh"),             \
+                                          module_input(t, "bias_ih"), module_input(t, "bias_hh") };               \
+        lth_tensor h = module_input(t, "h0"), c = module_input(t, "c0"); (void)c; lth_rnn_result r = __VA_ARGS__; \
+        outputs[0] = r.y; outputs[1] = r.h; outputs[2] = r.c)
+
+RUN_CELL(rnn_tanh, lth_rnn_tanh(x, h, &w, 0))
+RUN_CELL(rnn_relu, lth_rnn_relu(x, h, &w, 0))
+RUN_CELL(rnn_gru, lth_rnn_gru(x, h, &w, 0))
+RUN_CELL(rnn_lstm, lth_rnn_lstm(x, h, c, &w, 0))
+
 /* All of them as one vector of real numbers. */
 static lth_tensor in_order(lth_tensor *parts, size_t count)
 {
@@ -107,7 +123,7 @@ NAMED(shapes, lth_reshape(x, 4, 3), lth_permute(x, 2, 0, 1), lth_expand(lth_slic
       lth_flip(x, 1), lth_concat(LTH_TENSORS_(x, x), 2, -1))
 NAMED(reductions, lth_sum(x), lth_mean(x), lth_max(x), lth_min(x), lth_sum_axis(x, 1, 1), lth_mean_axis(x, 1, 1),
       lth_max_axis(x, 1, 1), lth_min_axis(x, 1, 1), lth_prod_axis(x, 1, 1), lth_logsumexp(x, 1, 1), lth_argmax(x, -1),
-      lth_argmin(x, 0), lth_softmax(x, 1), lth_log_softmax(x, 0))
+      lth_argmin(x, 0), lth_softmax(x, 1), lth_log_softmax(x, 0), lth_quantile(x, 0.3))
 NAMED(numbers, lth_add(x, 2), lth_sub(2, x), lth_mul(x, 3), lth_div(2, x), lth_pow(x, 3), lth_pow(2, x), lth_clamp_min(x, 0.75),
       lth_clamp_max(x, 0.75), lth_where(lth_gt(x, 1), x, 0.5), lth_argsort(x, 1))
 
@@ -147,6 +163,11 @@ Test(nn_named, layers_and_functions_have_the_values_and_gradients_of_torch)
         { "weighted_mean", make_nothing, run_weighted_mean },
         { "max_unpool", make_nothing, run_max_unpool },
         { "adaptive_max_pool_indices", make_nothing, run_adaptive_max_pool_indices },
+        { "conv", make_nothing, run_conv },
+        { "rnn_tanh", make_nothing, run_rnn_tanh },
+        { "rnn_relu", make_nothing, run_rnn_relu },
+        { "rnn_gru", make_nothing, run_rnn_gru },
+        { "rnn_lstm", make_nothing, run_rnn_lstm },
         { "unary", make_nothing, run_unary },
         { "binary", make_nothing, run_binary },
         { "comparisons", make_nothing, run_comparisons },
