@@ -64,7 +64,7 @@ static void must_fit(const char *a, const char *b, const char *c)
     outcome_free(&o);
 }
 
-static void expect_losses(const char *how, const char *dir, const json_t *losses)
+static void expect_losses(const char *how, const char *dir, const json_t *losses, double bound)
 {
     char *path = str_format("%s/run/version_0/metrics.csv", dir), *text = run_read(path);
     const char *name;
@@ -75,7 +75,7 @@ static void expect_losses(const char *how, const char *dir, const json_t *losses
         cr_assert_eq(run_column(text, name, got, MOST), (int)json_array_size(expected), "%s: %s in\n%s", how, name, text);
         for (size_t i = 0; i < json_array_size(expected); i++) {
             cr_assert(json_to_f64(json_array_get(expected, i), &want));
-            cr_expect(fabs(got[i] - want) <= 1e-9 * fabs(want), "%s, %s: %s %zu is %.17g, torch's %.17g", dir, how, name, i,
+            cr_expect(fabs(got[i] - want) <= bound * fabs(want), "%s, %s: %s %zu is %.17g, torch's %.17g", dir, how, name, i,
                       got[i], want);
         }
     }
@@ -89,7 +89,7 @@ static void follow(const way *w, const json_t *losses, const char *accelerator)
     char *to = str_format("run.dir=%s", dir);
     write_way(w);
     must_fit(on, to, NULL);
-    expect_losses(w->how, dir, losses);
+    expect_losses(w->how, dir, losses, 1e-9);
     free(on);
     free(to);
     free(dir);
@@ -128,7 +128,7 @@ Test(by_hand, a_model_may_configure_the_same_itself_and_the_run_file_freeze_a_gr
     json_t *document = golden();
     run_write("run.ini", CONFIGURED);
     must_fit("model.use=by_hand_configured", NULL, NULL);
-    expect_losses("configured", "runs", json_object_get(json_array_get(json_object_get(document, "cases"), 0), "losses"));
+    expect_losses("configured", "runs", json_object_get(json_array_get(json_object_get(document, "cases"), 0), "losses"), 1e-9);
     run_write("frozen.ini", CONFIGURED);
     outcome o = RUN("fit", "frozen.ini", "model.use=by_hand_configured", "optimizer.critic.group.biases.frozen=true",
                     "optimizer.critic.group.biases.lr_scale=1");
@@ -180,6 +180,39 @@ Test(by_hand, a_resumed_run_goes_on_to_the_same_bits_with_what_was_accumulated)
         free(path);
         free(dir);
     }
+}
+
+/* The loss of a critic is a difference of means, which is small beside what is rounded; and rounding moves ten updates. In
+ * 16-mixed the first penalty of wgan_gp is of a gradient that overflows at the first scale, so that its losses are an update
+ * behind. */
+Test(by_hand, in_lower_precisions_losses_are_near_and_a_resumed_run_goes_on_to_the_same_bits)
+{
+    static const char *const precisions[] = { "bf16-mixed", "bf16-true", "16-mixed" };
+    json_t *document = golden();
+    char whole[65], parted[65];
+    for (size_t i = 0; i < WAYS; i++)
+        for (size_t k = 0; k < 3; k++) {
+            const char *how = ways[i].how;
+            bool behind = strcmp(how, "wgan_gp") == 0 && k == 2;
+            char *in = str_format("trainer.precision=%s", precisions[k]), *dir = str_format("%s-%s", precisions[k], how);
+            char *to = str_format("run.dir=%s", dir), *other = str_format("%s-parted", to);
+            char *path = str_format("%s/run/version_0/checkpoints/last/model.safetensors", dir);
+            char *at = str_format("%s-parted/run/version_0/checkpoints/last/model.safetensors", dir);
+            write_way(&ways[i]);
+            must_fit(in, to, NULL);
+            if (!behind)
+                expect_losses(how, dir, json_object_get(json_array_get(json_object_get(document, "cases"), i), "losses"), 0.06);
+            must_fit(in, other, "trainer.max_steps=3");
+            outcome o = RUN("fit", "run.ini", in, other, "--resume", "auto");
+            cr_assert_eq(o.status, 0, "%s: %s", dir, o.err);
+            outcome_free(&o);
+            cr_assert(*run_sha256(path, whole));
+            cr_expect_str_eq(run_sha256(at, parted), whole, "%s", dir);
+            char *const all[] = { in, dir, to, other, path, at };
+            for (size_t n = 0; n < sizeof all / sizeof *all; n++)
+                free(all[n]);
+        }
+    json_decref(document);
 }
 
 Test(by_hand, rates_are_logged_by_optimizer_and_group_and_steps_are_counted_once)

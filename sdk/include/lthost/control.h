@@ -98,8 +98,8 @@ static inline lth_tensor lth_index_(lth_tensor near_, int64_t value, const char 
  * with Sublinear Memory Cost", 2016; torch.utils.checkpoint): memory falls, work grows by a forward pass, the numbers stay,
  * dropout's too. What is read of it afterwards is kept, as is what it reads. Effects within it (lth_assign, lth_log, lth_print)
  * take place once. Such parts may lie within each other, around loops and in their bodies; lth_grad by what lies within works.
- * Gradients are the same to the bit, gradients of gradients to rounding (they are summed in another order). near_: any tensor of
- * the step.
+ * Gradients are the same to the bit, gradients of gradients to rounding (they are summed in another order); so are all in 16 bits,
+ * where the accelerator fuses and rounds a chain of ops at its end. near_: any tensor of the step.
  *
  *     lth_checkpoint_begin(x);
  *     x = block(m, x);
