@@ -142,6 +142,29 @@ Test(custom, training_through_a_custom_op_follows_the_same_in_ops_and_compiles_o
     }
 }
 
+/* Between products of 16 bits, a kernel gets the f32 that it was written for. */
+Test(custom, training_in_lower_precisions_follows_the_same_in_f32)
+{
+    static const rig_setup setups[] = { { .lower = LTH_DTYPE_NONE },
+                                        { .lower = LTH_BF16 },
+                                        { .lower = LTH_BF16, .stored = LTH_BF16 },
+                                        { .lower = LTH_F16 },
+                                        { .lower = LTH_BF16, .accelerator = "cpu" },
+                                        { .lower = LTH_BF16, .stored = LTH_BF16, .accelerator = "cpu" } };
+    double exact = 0;
+    for (size_t i = 0; i < sizeof setups / sizeof *setups; i++) {
+        if (!rig_has(setups[i].accelerator ? setups[i].accelerator : "reference"))
+            continue;
+        rig_open(&r, &setups[i]);
+        for (int step = 0; step < 5; step++)
+            custom_train(&r, true);
+        double loss = custom_output(&r, 0, 0);
+        exact = i ? exact : loss;
+        cr_assert(fabs(loss - exact) <= 0.03 * exact, "setup %zu: %.9g and %.9g", i, loss, exact);
+        rig_close(&r);
+    }
+}
+
 Test(custom, a_steady_step_allocates_nothing)
 {
     static const char *const accelerators[] = { "reference", "cpu" };

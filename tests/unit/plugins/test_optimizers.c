@@ -188,7 +188,8 @@ static void follow(const json_t *c, lth_dtype floating, lth_dtype lower, double 
     run_close(&r);
 }
 
-static void follow_all(const char *file, size_t least, lth_dtype floating, lth_dtype lower, double tolerance)
+/* Calls back for each case of the file, with the digits of all steps. */
+static void each_case(const char *file, size_t least, void (*run_one)(const json_t *c, const rows *digits, const void *context), const void *context)
 {
     plugin digits;
     offer o;
@@ -200,17 +201,85 @@ static void follow_all(const char *file, size_t least, lth_dtype floating, lth_d
     cr_assert_eq(offer_take(&o, &digits), LTH_OK, "%s", digits.message);
     rows r = offer_fetch(&o, LTH_STAGE_TRAIN, 0, BATCH * STEPS);
     json_array_foreach(json_object_get(golden, "cases"), i, c)
-        follow(c, floating, lower, tolerance, &r);
+        run_one(c, &r, context);
     cr_assert_geq(i, least);
     rows_free(&r);
     plugin_close(&digits);
     json_decref(golden);
 }
 
+typedef struct terms { lth_dtype floating, lower; double tolerance; } terms;
+
+static void follow_one(const json_t *c, const rows *digits, const void *context)
+{
+    const terms *t = context;
+    follow(c, t->floating, t->lower, t->tolerance, digits);
+}
+
+static void follow_all(const char *file, size_t least, lth_dtype floating, lth_dtype lower, double tolerance)
+{
+    const terms t = { floating, lower, tolerance };
+    each_case(file, least, follow_one, &t);
+}
+
 Test(optimizers, have_the_losses_of_torch_in_fp64) { follow_all("optimizers.json", 46, LTH_F64, LTH_DTYPE_NONE, 1e-10); }
 Test(optimizers, have_the_losses_of_torch_in_fp32) { follow_all("optimizers.json", 46, LTH_F32, LTH_DTYPE_NONE, 1e-6); }
 /* Loosely: torch rounds logits to bf16 where they are f32 here, and sums in another order. */
 Test(optimizers, have_the_losses_of_torch_s_autocast_in_bf16) { follow_all("autocast.json", 2, LTH_F32, LTH_BF16, 5e-3); }
+
+/* ---- Updates that do not take place ---- */
+
+static bool of_scaler(const engine_tensor *t) { return strncmp(t->name, "scaler/", 7) == 0; }
+
+/* All state but the scaler's, one tensor after the other; what it is in bytes. */
+static size_t take_state(run *r, char *out)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < engine_tensor_count(r->g); i++) {
+        const engine_tensor *t = engine_tensor_at(r->g, i);
+        if (of_scaler(t) || t->kind == ENGINE_ACCUMULATOR)
+            continue;
+        cr_assert_eq(engine_tensor_get(r->g, i, out + n, &r->e), LTH_OK, "%s", r->e.text);
+        n += (size_t)lth_shape_count(&t->shape) * lth_dtype_size(t->shape.dtype);
+    }
+    return n;
+}
+
+static float *scale(run *r, float *set)
+{
+    static float is;
+    for (uint32_t i = 0; i < engine_tensor_count(r->g); i++)
+        if (strcmp(engine_tensor_at(r->g, i)->name, "scaler/scale") == 0)
+            cr_assert_eq(set ? engine_tensor_set(r->g, i, set, &r->e) : engine_tensor_get(r->g, i, &is, &r->e), LTH_OK, "%s", r->e.text);
+    return &is;
+}
+
+/* A step at a scale that f16 cannot hold, between steps at one that it can. */
+static void skip_one(const json_t *c, const rows *digits, const void *context)
+{
+    enum { ROOM = 1 << 18 };
+    static char before[ROOM], after[ROOM];
+    const char *name = json_string_value(json_object_get(c, "name"));
+    const engine_update_args args = { .divisor = 1, .guard = true, .clip_norm = 1 };
+    float fits = 1024, overflows = 0x1p40f;
+    run r;
+    (void)context;
+    run_open(&r, c, LTH_F32, LTH_F16, digits);
+    for (int k = 0; k < 6; k++) {
+        bool skipped = k == 0 || k == 3; /* the first of all, when state is 0 and NaN would stay, and one in between */
+        size_t n = take_state(&r, before);
+        cr_assert_leq(n, ROOM);
+        scale(&r, skipped ? &overflows : &fits);
+        cr_assert(isfinite(step(&r, k, UPDATE, &args)), "%s", name);
+        take_state(&r, after);
+        cr_assert_eq(memcmp(before, after, n) == 0, skipped, "%s, step %d: %s", name, k, skipped ? "state has changed" : "nothing has changed");
+        cr_assert_eq(*scale(&r, NULL), skipped ? ldexpf(overflows, -r.optimizers) : fits, "%s: half for each optimizer", name);
+    }
+    cr_assert(isfinite(step(&r, 0, LOSS_ONLY, NULL)), "%s", name);
+    run_close(&r);
+}
+
+Test(optimizers, an_update_that_overflows_in_f16_leaves_all_state_as_it_was) { each_case("optimizers.json", 46, skip_one, NULL); }
 
 /* ---- State and refusals ---- */
 
