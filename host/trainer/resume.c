@@ -238,6 +238,20 @@ static void warn_of_differences(session *s, const checkpoint *c)
     str_free(&text);
 }
 
+/* State that does not fit because it is of another precision: then that is said first. */
+static lth_status explain_misfit(session *s, const checkpoint *c, error *e)
+{
+    str text = { 0 };
+    checkpoint_fingerprint_difference(checkpoint_facts_of(c)->fingerprint, engine_fingerprint(s->engine), &text);
+    if (text.length && strstr(str_text(&text), "precision: "))
+        error_prefix(e,
+                     "the checkpoint was written under another precision (%s): go on in that one, or let [model] weights = "
+                     "%s/model.safetensors begin anew with its parameters; ",
+                     str_text(&text), checkpoint_path(c));
+    str_free(&text);
+    return e->status;
+}
+
 /* The links are made anew: a crash may have come between a checkpoint and its link. */
 lth_status resume_loops(session *s, checkpoint *c, error *e)
 {
@@ -247,8 +261,9 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
                          "'%s' holds weights only: training cannot go on from it; [model] weights = %s/model.safetensors starts "
                          "anew with them",
                          checkpoint_path(c), checkpoint_path(c));
-    if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK ||
-        loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
+    if (checkpoint_restore_engine(c, s->engine, true, e) != LTH_OK)
+        return explain_misfit(s, c, e);
+    if (loop_from_json(s, json_object_get(root, "loop"), e) != LTH_OK ||
         optimizers_from_json(s, json_object_get(root, "optimizers"), e) != LTH_OK ||
         metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK ||
         schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK ||

@@ -100,12 +100,16 @@ Test(resume, a_killed_run_of_a_lower_precision_goes_on_to_the_same_bits)
 Test(resume, another_precision_is_told_where_state_fits_and_refused_where_it_does_not)
 {
     static const struct {
-        const char *precision, *says;
+        const char *precision, *differs, *says;
         int status;
     } cases[] = {
-        { "trainer.precision=bf16-mixed", "precision: 32-true then, bf16-mixed now", 0 },
-        { "trainer.precision=bf16-true", "fc1.weight is f32 (32, 64) in the file, bf16 (32, 64) in the run", 1 },
-        { "trainer.precision=16-mixed", "scaler/scale", 1 },
+        /* the last goes on in the folder of the first run */
+        { "trainer.precision=bf16-true", "(precision: 32-true then, bf16-true now): go on in that one, or let [model] weights = ",
+          "fc1.weight is f32 (32, 64) in the file, bf16 (32, 64) in the run", 1 },
+        { "trainer.precision=16-mixed", "(precision: 32-true then, 16-mixed now): go on in that one, or let [model] weights = ",
+          "missing in the file (2): scaler/scale", 1 },
+        { "trainer.precision=bf16-mixed", "(precision: 32-true then, bf16-mixed now)", "the bits of the resumed run will differ",
+          0 },
     };
     error e = { 0 };
     run_write("run.ini", run_ini);
@@ -117,6 +121,7 @@ Test(resume, another_precision_is_told_where_state_fits_and_refused_where_it_doe
                 cases[i].precision);
         cr_expect_eq(o.status, cases[i].status, "%s: %s", cases[i].precision, o.err);
         cr_expect(strstr(o.err, cases[i].says) || strstr(o.out, cases[i].says), "%s: %s", cases[i].precision, o.err);
+        cr_expect(strstr(o.err, cases[i].differs) || strstr(o.out, cases[i].differs), "%s: %s", cases[i].precision, o.err);
         outcome_free(&o);
         file_remove_tree("runs/other", &e);
     }
