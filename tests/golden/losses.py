@@ -4,7 +4,7 @@
 usage: python losses.py      writes losses.json
 
 A case names the function of torch.nn.functional (or torch), its tensors and its options by torch's own names. "grads" are those of
-sum(output * upstream), of the output itself where it is a scalar. Inputs are short decimals: reading them gives torch's very doubles.
+sum(output * upstream), of the output itself where it is a scalar; by a target of numbers, too, where torch has finite ones. Inputs are short decimals: reading them gives torch's very doubles.
 Cases named "at kinks" hold torch's choice of subgradient.
 """
 
@@ -27,9 +27,15 @@ def tensor(value):
     return torch.from_numpy(np.array(value))  # numpy reads Python's floats as float64, torch.tensor would as float32
 
 
+# Whose target is a class or a sign, though a number: torch does not differentiate by it.
+CLASSES_OR_SIGNS = ("soft_margin_loss", "hinge_embedding_loss", "margin_ranking_loss", "cosine_embedding_loss", "contrastive_loss")
+
+
 def case(name, function, inputs, wrt=("input",), **options):
     call = globals().get(function) or getattr(F, function, None) or getattr(torch, function)
     tensors = {key: tensor(value) for key, value in inputs.items()}
+    if "target" in inputs and tensors["target"].is_floating_point() and "target" not in wrt and function not in CLASSES_OR_SIGNS:
+        wrt = (*wrt, "target")
     for key in wrt:
         tensors[key].requires_grad_(True)
     output = call(**tensors, **options)
@@ -40,7 +46,7 @@ def case(name, function, inputs, wrt=("input",), **options):
     else:
         entry["upstream"] = draw(*output.shape)
         output.backward(tensor(entry["upstream"]))
-    entry["grads"] = {key: tensors[key].grad.tolist() for key in wrt}
+    entry["grads"] = {key: tensors[key].grad.tolist() for key in wrt if key != "target" or tensors[key].grad.isfinite().all()}
     return entry
 
 
