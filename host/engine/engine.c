@@ -127,6 +127,8 @@ lth_tensor engine_input(engine *g, const char *name, const char *file, uint32_t 
     engine_step *s = &g->step;
     if (!t->recording)
         return trace_fail(t, file, line, "the batch can be looked at only while a step is recorded");
+    if (!name)
+        return no_field(g, "", file, line);
     for (uint32_t i = 0; i < s->args.field_count; i++) {
         if (strcmp(s->args.fields[i].name, name) != 0)
             continue;

@@ -141,10 +141,11 @@ const char *init_fault(const lth_init *init, const lth_shape *shape)
     bool matrix = shape->rank >= 2;
     switch (init->kind) {
     case LTH_INIT_CONSTANT:
+        return NULL;
     case LTH_INIT_UNIFORM:
     case LTH_INIT_NORMAL:
     case LTH_INIT_TRUNCATED_NORMAL:
-        return NULL;
+        return isfinite(init->a) && isfinite(init->b) ? NULL : "a distribution's numbers are finite";
     case LTH_INIT_VALUES:
         return init->values ? NULL : "initial values without values";
     case LTH_INIT_TRUNCATED:

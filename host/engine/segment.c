@@ -6,6 +6,7 @@
  * are inputs; so gradients flow through a segment's end as if it were not there, and everything is committed once, last.
  * Values correspond by their ids in the expansion (expand.h says why that holds). */
 #include "engine/internal.h"
+#include "engine/ops.h"
 #include "util/memory.h"
 
 #include <string.h>
@@ -110,8 +111,10 @@ lth_status engine_read(engine *g, uint32_t value, void *out, uint64_t size, cons
     uint64_t bytes = (uint64_t)(lth_shape_count(shape) * lth_dtype_size(shape->dtype));
     memset(out, 0, size);
     if (bytes != size) {
-        trace_fail(t, file, line, "read: the tensor has %llu bytes, room was given for %llu", (unsigned long long)bytes,
-                   (unsigned long long)size);
+        bool one = size == (uint64_t)lth_dtype_size(shape->dtype);
+        trace_fail(t, file, line, "read: the tensor is %s, %llu bytes, room was given for %llu%s", op_shape_text(shape).text,
+                   (unsigned long long)bytes, (unsigned long long)size,
+                   one ? ": lth_item gives one number, so reduce it, with lth_mean say" : "");
         return LTH_INVALID;
     }
     if (s->args.mode == ENGINE_RECORD_ONLY) {

@@ -34,6 +34,7 @@ static const lth_field_info *field(lth_setup *h, const char *name, const char *f
 {
     setup *s = of(h);
     str list = { 0 };
+    name = name ? name : "";
     for (uint32_t i = 0; i < s->field_count; i++)
         if (strcmp(s->fields[i].name, name) == 0)
             return &s->fields[i];
@@ -67,7 +68,7 @@ static bool complete_shape(setup *s, const char *name, lth_shape *shape, const c
 {
     int64_t count = 1;
     if (shape->rank < 0 || shape->rank > LTH_MAX_RANK) {
-        complain(s, file, line, "'%s' has rank %d; at most %d is possible", name, (int)shape->rank, LTH_MAX_RANK);
+        complain(s, file, line, "'%s' has more than %d dimensions", name, LTH_MAX_RANK);
         return false;
     }
     for (int32_t i = 0; i < shape->rank; i++) {
@@ -92,11 +93,20 @@ static bool complete_shape(setup *s, const char *name, lth_shape *shape, const c
     return true;
 }
 
+/* A name stands in checkpoints, patterns of run files and on terminals. */
 static bool valid_name(setup *s, const char *name, const char *file, uint32_t line)
 {
-    if (name && *name && !strchr(name, '/'))
+    const char *const part[] = { str_text(&s->scope), name ? name : "" };
+    bool good = *part[1];
+    for (int i = 0; i < 2; i++) {
+        good = good && str_utf8_prefix(part[i], strlen(part[i])) == strlen(part[i]);
+        for (const char *c = part[i]; *c; c++)
+            good = good && *c != '/' && (unsigned char)*c >= ' ' && *c != 127;
+    }
+    if (good)
         return true;
-    complain(s, file, line, "'%s' is no name for a parameter or a buffer: it must not be empty or hold a '/'", name ? name : "");
+    complain(s, file, line, "'%s%s%s' is no name for a parameter or a buffer: it is UTF-8, not empty, without '/' and control characters",
+             part[0], *part[0] ? "." : "", part[1]);
     return false;
 }
 
@@ -161,7 +171,7 @@ static lth_buffer buffer(lth_setup *h, const char *name, const lth_shape *shape,
                          const char *file, uint32_t line)
 {
     setup *s = of(h);
-    if (flags & ~(uint32_t)LTH_BUFFER_TRANSIENT)
+    if (flags & ~(uint32_t)(LTH_BUFFER_TRANSIENT | LTH_BUFFER_OF_RUN))
         complain(s, file, line, "buffer '%s' has flags (%u) that this host does not know", name ? name : "", flags);
     return (lth_buffer) { add(s, &s->engine->state.buffers, name, shape, init, flags, file, line), 0 };
 }
@@ -171,7 +181,7 @@ static void enter(lth_setup *h, const char *name)
     setup *s = of(h);
     s->outer = memory_grow(s->outer, &s->depth_capacity, s->depth + 1, sizeof *s->outer);
     s->outer[s->depth++] = s->scope.length;
-    str_printf(&s->scope, "%s%s", s->scope.length ? "." : "", name);
+    str_printf(&s->scope, "%s%s", s->scope.length ? "." : "", name ? name : "");
 }
 
 static void leave(lth_setup *h)

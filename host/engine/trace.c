@@ -5,6 +5,7 @@
 #include "engine/internal.h"
 #include "util/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,7 +241,7 @@ static lth_tensor result(lth_trace *h, lth_tensor x, uint32_t index)
     if (index < n->value_count)
         return trace_tensor(t, n->first_value + index);
     const lth_site *s = &t->graph->sites[n->site];
-    return trace_fail(t, s->file, s->line, "result %u was asked of an op that has %u", index, n->value_count);
+    return trace_fail(t, s->file, s->line, "result %u was asked of `%s`, which has %u", index, op_find(n->op)->name, n->value_count);
 }
 
 static const lth_shape *shape(lth_trace *h, lth_tensor x)
@@ -253,11 +254,24 @@ static const lth_shape *shape(lth_trace *h, lth_tensor x)
     return arena_copy(&t->memory, graph_shape(t->graph, x.node), sizeof(lth_shape));
 }
 
+/* A number beside a tensor of whole numbers takes its type, which must not change it: y * 0.5 would be y * 0. */
+static bool fits_whole_numbers(double value, lth_dtype dtype)
+{
+    if (lth_dtype_is_float(dtype) || dtype == LTH_BOOL || dtype == LTH_DTYPE_NONE)
+        return true;
+    const double end = ldexp(1, (int)lth_dtype_size(dtype) * 8 - (dtype != LTH_U8)), low = dtype == LTH_U8 ? 0 : -end;
+    return value == floor(value) && value >= low && value < end;
+}
+
 static lth_tensor step_scalar(lth_trace *h, double value, lth_dtype dtype, const char *file, uint32_t line)
 {
     trace *t = of(h);
-    return trace_ready(t, file, line) ? trace_tensor(t, trace_scalar(t, value, dtype, graph_site(t->graph, file, line)))
-                                      : poison(t);
+    if (!trace_ready(t, file, line))
+        return poison(t);
+    if (!fits_whole_numbers(value, dtype))
+        return trace_fail(t, file, line, "%g is no number of type %s, as the tensor beside it is: lth_cast that to LTH_F32, say", value,
+                          lth_dtype_name(dtype));
+    return trace_tensor(t, trace_scalar(t, value, dtype, graph_site(t->graph, file, line)));
 }
 
 static lth_tensor rule_scalar(lth_trace *h, double value, lth_dtype dtype, const char *file, uint32_t line)

@@ -76,6 +76,41 @@ Test(engine_errors, a_tensor_of_an_earlier_step_is_named_with_both_places)
     rig_close(&r);
 }
 
+Test(engine_errors, a_number_that_a_whole_type_does_not_hold_is_refused_beside_a_tensor_of_it)
+{
+    const struct {
+        lth_dtype type;
+        double number;
+        bool fits;
+    } cases[] = { { LTH_I64, 0.5, false }, { LTH_I64, -3, true }, { LTH_I64, INFINITY, false }, { LTH_I64, NAN, false },
+                  { LTH_I32, 2147483648.0, false }, { LTH_I32, -2147483648.0, true }, { LTH_U8, -1, false }, { LTH_U8, 255, true },
+                  { LTH_I8, 128, false }, { LTH_F32, 0.5, true } };
+    rig_open(&r, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        rig_begin(&r, NULL);
+        lth_tensor x = lth_cast(engine_input(r.g, "x", RIG_HERE), cases[i].type);
+        next_line(__LINE__);
+        engine_output(r.g, lth_lt(x, cases[i].number), RIG_HERE);
+        cr_assert_eq(rig_end(&r) == LTH_OK, cases[i].fits, "%zu: %s", i, r.e.text);
+        if (cases[i].fits)
+            continue;
+        says(here);
+        says(lth_dtype_name(cases[i].type));
+        says("lth_cast");
+    }
+    rig_close(&r);
+}
+
+Test(engine_errors, a_field_without_a_name_is_none)
+{
+    rig_open(&r, NULL);
+    rig_begin(&r, NULL);
+    engine_input(r.g, NULL, RIG_HERE);
+    cr_assert_eq(rig_end(&r), LTH_INVALID);
+    says("no field ''; it has 'x', 'y'");
+    rig_close(&r);
+}
+
 Test(engine_errors, an_op_between_steps_is_reported_by_the_next_step)
 {
     rig_open(&r, NULL);

@@ -201,6 +201,16 @@ static void no_field(lth_setup *s) { lth_input_dim(s, "pixels", 1); }
 static void no_axis(lth_setup *s) { lth_input_dim(s, "x", 5); }
 static void no_label(lth_setup *s) { lth_num_classes(s, "x"); }
 static void slash(lth_setup *s) { lth_parameter_new(s, "a/b", LTH_SHAPE(2), lth_init_constant(0)); }
+static void control(lth_setup *s)
+{
+    lth_enter(s, "a\n");
+    lth_parameter_new(s, "b", LTH_SHAPE(2), lth_init_constant(0));
+}
+static void no_text(lth_setup *s) { lth_parameter_new(s, "a\xff", LTH_SHAPE(2), lth_init_constant(0)); }
+static void unnamed(lth_setup *s) { lth_parameter_new(s, NULL, LTH_SHAPE(2), lth_init_constant(0)); }
+static void no_field_name(lth_setup *s) { lth_input_size(s, NULL); }
+static void nine(lth_setup *s) { lth_parameter_new(s, "w", LTH_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 1), lth_init_constant(0)); }
+static void not_finite(lth_setup *s) { lth_parameter_new(s, "w", LTH_SHAPE(2), lth_init_normal(0, NAN)); }
 static void huge(lth_setup *s) { lth_parameter_new(s, "w", LTH_SHAPE(1LL << 40, 1LL << 40), lth_init_constant(0)); }
 static void leave_alone(lth_setup *s) { lth_leave(s); }
 static void own_words(lth_setup *s) { s->api->fail(s, LTH_HERE, "hidden must be even"); }
@@ -224,6 +234,12 @@ Test(engine_state, what_configure_does_wrong_is_told_with_its_place)
                       { no_axis, "axis 5" },
                       { no_label, "is no class label" },
                       { slash, "'a/b' is no name" },
+                      { control, "b' is no name" },
+                      { no_text, "it is UTF-8" },
+                      { unnamed, "'' is no name" },
+                      { no_field_name, "the batch has no field ''" },
+                      { nine, "'w' has more than 8 dimensions" },
+                      { not_finite, "are finite" },
                       { huge, "too many elements" },
                       { leave_alone, "lth_leave without" },
                       { own_words, "hidden must be even" },

@@ -264,7 +264,7 @@ static inline lth_tensor lth_slice_(lth_tensor x, int32_t axis, int64_t start, i
     if (stop < 0) stop += s->dim[a];
     if (stop > s->dim[a]) stop = s->dim[a];
     at.start[a] = start;
-    at.length[a] = stop - start;
+    at.length[a] = start < 0 || stop < 0 ? -1 : stop - start; /* -1: refused */
     return lth_op1_(LTH_OP_SLICE, x, &at, sizeof at, file, line);
 }
 #define lth_slice(x, axis, start, stop) lth_slice_((x), (axis), (start), (stop), LTH_HERE)
@@ -283,9 +283,8 @@ typedef struct lth_tensor_list_ { lth_tensor at[4]; } lth_tensor_list_;
 #define lth_concat(tensors, count, axis)                                                                                 \
     lth_op_(LTH_OP_CONCAT, (tensors), (uint32_t)(count), LTH_REF(lth_attr_axis, (axis)), sizeof(lth_attr_axis), LTH_HERE)
 
-/* Reductions over all axes, or over the listed ones: lth_sum(x), lth_sum_over(x, lth_axis(-1)), .keep = 1. */
-typedef struct lth_reduce_args { uint32_t axes LTH_ZERO; int32_t keep LTH_ZERO; } lth_reduce_args;
-/* Bit of an axis in a mask; negative from the end when used with lth_*_over. */
+/* Reductions over all axes, lth_sum(x), or over one, lth_sum_axis(x, -1, 0); over several: lth_sum_axes (statistics.h). */
+typedef struct lth_reduce_args { uint32_t axes LTH_ZERO; int32_t keep LTH_ZERO; } lth_reduce_args; /* not used any more */
 static inline lth_tensor lth_reduce_(uint32_t op, lth_tensor x, int32_t axis, int32_t all, int32_t keep, const char *file, uint32_t line)
 {
     int32_t rank = lth_rank(x), a = axis < 0 ? axis + rank : axis;
