@@ -84,6 +84,8 @@ lth_status weights_match(const safetensors_file *f, const weights_target *target
     list_end(&wrong, "of another shape or type", &text);
     list_end(&missing, "missing in the file", &text);
     list_end(&unexpected, "unexpected in the file", &text);
+    if (refused && !wrong.count && flags & WEIGHTS_CHOICE)
+        str_append(&text, "\n  weights_strict = false takes what both have");
     if (any && warn && (!refused || text.length >= sizeof e->text))
         warn(context, str_text(&text));
     lth_status status = refused ? error_set(e, LTH_INVALID, "%s", str_text(&text)) : LTH_OK;

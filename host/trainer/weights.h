@@ -15,7 +15,8 @@ typedef struct weights_target {
 
 enum {
     WEIGHTS_STRICT = 1, /* a missing, an unexpected name is an error, not a warning */
-    WEIGHTS_CONVERT = 2 /* any floating type is converted to a target's F32, F64 or BF16; a finite value must stay finite */
+    WEIGHTS_CONVERT = 2, /* any floating type is converted to a target's F32, F64 or BF16; a finite value must stay finite */
+    WEIGHTS_CHOICE = 4   /* the user chose WEIGHTS_STRICT, so an error says how not to */
 };
 
 /* A line for the user: a warning, or the rest of a list that does not fit into an error. */

@@ -13,7 +13,7 @@ uint32_t weights_of_engine(const engine *g, bool model, weights_target **out)
     *out = memory_new((all + 1) * sizeof **out);
     for (uint32_t i = 0; i < all; i++) {
         const engine_tensor *t = engine_tensor_at(g, i);
-        bool of_model = t->kind == ENGINE_PARAMETER || t->kind == ENGINE_BUFFER;
+        bool of_model = t->kind == ENGINE_PARAMETER || (t->kind == ENGINE_BUFFER && !(t->flags & LTH_BUFFER_OF_RUN));
         if (of_model != model || (t->kind == ENGINE_BUFFER && t->flags & LTH_BUFFER_TRANSIENT))
             continue;
         (*out)[count++] = (weights_target) { t->name, t->shape, i };
@@ -55,7 +55,7 @@ lth_status weights_load(engine *g, const char *path, bool strict, weights_warn w
     weights_target *targets;
     uint32_t count = weights_of_engine(g, true, &targets);
     int64_t *sources = memory_new((count + 1) * sizeof *sources);
-    status = weights_match(f, targets, count, WEIGHTS_CONVERT | (strict ? WEIGHTS_STRICT : 0), NULL, sources, warn, context, e);
+    status = weights_match(f, targets, count, WEIGHTS_CONVERT | (strict ? WEIGHTS_STRICT | WEIGHTS_CHOICE : 0), NULL, sources, warn, context, e);
     if (!status)
         status = weights_set(g, f, targets, count, sources, e);
     free(sources);

@@ -9,7 +9,8 @@
  *     lth_tensor f1 = lth_class_metric_update(&m->val_f1, step, logits, target);                       in validation_step
  *     lth_log(step, "val_f1", f1, .reduce = LTH_REDUCE_LAST);
  *
- * The buffer stands in checkpoints, so that a run resumed in the middle of an epoch goes on to the same bits. One metric
+ * The buffer stands in checkpoints (in optimizer.safetensors: it is no part of the model), so that a run resumed in the middle of
+ * an epoch goes on to the same bits. One metric
  * belongs to one loop: validation may run in the middle of a training epoch, so a metric that both update is refused.
  * Counts are i64, sums f64. In training, log with .on_step = -1, .on_epoch = 1. Update in every batch, once or more often: one
  * left out in the first batch would go on from the epoch before. Several processes gather each for itself. [main] */
@@ -39,7 +40,7 @@ static inline lth_metric_state lth_metric_state_new_(lth_setup *s, const char *n
     lth_metric_state m = { { 0, 0 }, 0, 0, false, { 0 } };
     s->api->module(s, name, type);
     lth_enter(s, name);
-    m.buffer = lth_buffer_new(s, "state", shape, lth_init_constant(0));
+    m.buffer = s->api->buffer(s, "state", shape, lth_init_constant(0), LTH_BUFFER_OF_RUN, file, line);
     lth_leave(s);
     return m;
 }

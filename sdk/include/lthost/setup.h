@@ -46,7 +46,8 @@ typedef struct lth_init {
 
 enum {
     LTH_PARAMETER_FROZEN = 1,   /* no gradient, no optimizer */
-    LTH_BUFFER_TRANSIENT = 2    /* a buffer that checkpoints leave out */
+    LTH_BUFFER_TRANSIENT = 2,   /* a buffer that checkpoints leave out */
+    LTH_BUFFER_OF_RUN = 4       /* a buffer that a resume restores, but that is no part of the model: model.safetensors is without it */
 };
 
 typedef struct lth_setup_api {
@@ -113,7 +114,7 @@ static inline int64_t lth_num_classes_(lth_setup *s, const char *name, const cha
 #define lth_buffer_new(s, name, shape, init) (s)->api->buffer((s), (name), (shape), (init), 0, LTH_HERE)
 static inline lth_shape lth_shape_make_(const int64_t *dim, uint64_t rank)
 {
-    lth_shape s = { LTH_DTYPE_NONE, (int32_t)(rank > LTH_MAX_RANK ? LTH_MAX_RANK : rank), { 0 } };
+    lth_shape s = { LTH_DTYPE_NONE, rank > LTH_MAX_RANK ? -1 : (int32_t)rank, { 0 } }; /* -1: refused by whoever gets it */
     for (int32_t i = 0; i < s.rank; i++)
         s.dim[i] = dim[i];
     return s;

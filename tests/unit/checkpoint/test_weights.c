@@ -31,13 +31,14 @@ static const char *write_file(const safetensors_tensor *tensors, uint32_t count)
 
 static engine small_engine(void)
 {
-    engine g = { .count = 6,
+    engine g = { .count = 7,
                  .at = { { .tensor = { "fc.weight", ENGINE_PARAMETER, 0, { LTH_F32, 2, { 1, 2 } } } },
                          { .tensor = { "fc.bias", ENGINE_PARAMETER, LTH_PARAMETER_FROZEN, { LTH_F64, 1, { 1 } } } },
                          { .tensor = { "bn.mean", ENGINE_BUFFER, 0, { LTH_F32, 1, { 1 } } } },
                          { .tensor = { "mask", ENGINE_BUFFER, LTH_BUFFER_TRANSIENT, { LTH_F32, 1, { 1 } } } },
                          { .tensor = { "sgd/fc.weight/momentum", ENGINE_OPTIMIZER_STATE, 0, { LTH_F32, 2, { 1, 2 } } } },
-                         { .tensor = { "sgd/fc.weight/accumulated", ENGINE_ACCUMULATOR, 0, { LTH_F32, 2, { 1, 2 } } } } } };
+                         { .tensor = { "sgd/fc.weight/accumulated", ENGINE_ACCUMULATOR, 0, { LTH_F32, 2, { 1, 2 } } } },
+                         { .tensor = { "val_f1.state", ENGINE_BUFFER, LTH_BUFFER_OF_RUN, { LTH_F32, 1, { 1 } } } } } };
     for (uint32_t i = 0; i < g.count; i++)
         memset(g.at[i].values, (int)(0x11 * (i + 1)), sizeof g.at[i].values);
     return g;
@@ -136,6 +137,9 @@ Test(weights, not_strict_takes_what_there_is_and_warns)
     str told = { 0 };
     const safetensors_tensor tensors[] = { { "fc.weight", { LTH_F32, 2, { 1, 2 } }, pair },
                                            { "head.bias", { LTH_F32, 1, { 1 } }, pair } };
+    cr_assert_eq(weights_load(&g, write_file(tensors, 2), true, NULL, NULL, &e), LTH_INVALID);
+    cr_assert(strstr(e.text, "weights_strict = false takes what both have"), "%s", e.text);
+    error_clear(&e);
     cr_assert_eq(weights_load(&g, write_file(tensors, 2), false, remember, &told, &e), LTH_OK, "%s", e.text);
     cr_assert_arr_eq(g.at[0].values, pair, sizeof pair);
     cr_assert(strstr(str_text(&told), "missing in the file (2): fc.bias, bn.mean"), "%s", str_text(&told));
