@@ -51,6 +51,8 @@ typedef struct lth_init_bounds_ {
     LTH_REF(lth_init, LTH_INIT_TRUNCATED, 0, (mean), (std), LTH_REF(lth_init_bounds_, { (low), (high) })->at)
 /* Orthonormal rows, or columns where there are more rows, times `gain`. */
 #define lth_init_orthogonal(gain) LTH_REF(lth_init, LTH_INIT_ORTHOGONAL, 0, (gain), 0, NULL)
+/* These numbers, f64, as many as the shape has, in its order: copied at once. */
+#define lth_init_values(list) LTH_REF(lth_init, LTH_INIT_VALUES, 0, 0, 0, (list))
 /* The layer begins as the identity: of a linear layer (torch's eye_), of a convolution with `groups` (dirac_). */
 #define lth_init_eye() LTH_REF(lth_init, LTH_INIT_IDENTITY, 0, 1, 1, NULL)
 #define lth_init_dirac(groups) LTH_REF(lth_init, LTH_INIT_IDENTITY, 0, 1, (double)(groups), NULL)

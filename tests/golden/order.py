@@ -102,6 +102,20 @@ def arrangement():
     ]
 
 
+def places():
+    x = draw(2, 3, 5)
+    every = lambda x, axis, start, stop, step: x.movedim(axis, 0)[start:stop:step].movedim(0, axis)  # noqa: E731
+    return [
+        *[case("select", f"{axis} {index}", lambda x, t, at=(axis, index): x.select(*at), x, axis=axis, index=index)
+          for axis, index in [(0, 1), (1, -1), (-1, 0)]],
+        *[case("slice_step", f"{at}", lambda x, t, at=at: every(x, *at), x, axis=at[0], start=at[1], stop=at[2], step=at[3])
+          for at in [(2, 0, 5, 2), (-1, 1, 99, 3), (1, -2, -1, 1), (0, 0, 2, 7)]],
+        *[case(f"{name}_axes", f"{axes} {keep}", lambda x, t, f=f, a=axes, k=keep: f(x, a, k), x, axes=list(axes), keep=keep)
+          for name, f in [("sum", torch.sum), ("mean", torch.mean), ("max", torch.amax), ("min", torch.amin)]
+          for axes, keep in [((0, 2), False), ((-1, -2), True)]],
+    ]
+
+
 SHAPES = [
     ("ij->ji", (2, 3)), ("ij->", (2, 3)), ("ij", (2, 3)), ("ba", (2, 3)), ("ii", (3, 3)), ("ii->i", (3, 3)), ("iji->j", (2, 3, 2)),
     ("iii->i", (2, 2, 2)), ("i,i->", (4,), (4,)), ("i,j->ij", (2,), (3,)), ("i,i->i", (3,), (3,)), ("ij,jk->ik", (2, 3), (3, 4)),
@@ -124,5 +138,5 @@ def products():
     return cases
 
 
-CASES = [*order(), *statistics(), *choice(), *arrangement(), *products()]
+CASES = [*order(), *statistics(), *choice(), *arrangement(), *products(), *places()]
 write_json("order.json", made_by("order.py"), "cases", CASES)

@@ -43,6 +43,39 @@ static inline lth_tensor lth_squeeze_(lth_tensor x, int64_t axis, const char *fi
     return lth_reshape_to(x, &s);
 }
 
+/* ---- One place, every so many ---- */
+
+static inline lth_tensor lth_select_(lth_tensor x, int64_t axis, int64_t index, const char *file, uint32_t line)
+{
+    int32_t a = lth_axis_of_("lth_select", x, axis, lth_rank(x), file, line);
+    if (a < 0)
+        return lth_none();
+    const int64_t length = lth_dim(x, a), i = index < 0 ? index + length : index;
+    if (i < 0 || i >= length)
+        return lth_refuse_(x, file, line, "lth_select: index %lld of axis %d of %s: %lld to %lld are possible", (long long)index, (int)a,
+                           lth_shape_text_(x).at, (long long)-length, (long long)(length - 1));
+    return lth_squeeze_(lth_slice(x, a, i, i + 1), a, file, line);
+}
+
+static inline lth_tensor lth_slice_step_(lth_tensor x, int64_t axis, int64_t start, int64_t stop, int64_t step, const char *file, uint32_t line)
+{
+    const lth_shape *s = lth_shape_of(x);
+    lth_attr_slice at = { { 0 }, { 0 }, { 0 } };
+    int32_t a = lth_axis_of_("lth_slice_step", x, axis, s->rank, file, line);
+    if (a < 0)
+        return lth_none();
+    const int64_t length = s->dim[a], first = start < 0 ? start + length : start, end = stop < 0 ? stop + length : stop > length ? length : stop;
+    if (step < 1 || first < 0 || end < first)
+        return lth_refuse_(x, file, line, "lth_slice_step: %lld to %lld in steps of %lld along axis %d of %s", (long long)start,
+                           (long long)stop, (long long)step, (int)a, lth_shape_text_(x).at);
+    for (int32_t i = 0; i < s->rank; i++)
+        at.length[i] = s->dim[i], at.step[i] = 1;
+    at.start[a] = first;
+    at.step[a] = step;
+    at.length[a] = (end - first) / step + ((end - first) % step != 0);
+    return lth_op1_(LTH_OP_SLICE, x, &at, sizeof at, file, line);
+}
+
 /* ---- Together and apart ---- */
 
 /* Scalars: as vectors of one element, some at a time, as a list has room for. */
@@ -199,6 +232,10 @@ static inline lth_tensor lth_flip_axes_(lth_tensor x, lth_dims axes, const char 
 /* A new axis of length 1 at `axis`; and without it (as it is, where it has another length). */
 #define lth_unsqueeze(x, axis) lth_unsqueeze_((x), (axis), LTH_HERE)
 #define lth_squeeze(x, axis) lth_squeeze_((x), (axis), LTH_HERE)
+/* x[..., index, ...]: the axis goes; a negative index counts from the end. */
+#define lth_select(x, axis, index) lth_select_((x), (axis), (index), LTH_HERE)
+/* x[..., start:stop:step, ...], as lth_slice with a step of 1 at least: lth_slice_step(x, -1, 0, INT64_MAX, 2). */
+#define lth_slice_step(x, axis, start, stop, step) lth_slice_step_((x), (axis), (start), (stop), (step), LTH_HERE)
 /* `count` tensors of one shape along a new axis. */
 #define lth_stack(tensors, count, axis) lth_stack_((tensors), (uint32_t)(count), (axis), LTH_HERE)
 /* parts[i] = the next lengths[i] elements along the axis, which they use up. */

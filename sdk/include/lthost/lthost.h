@@ -14,6 +14,7 @@
 #include "create.h"
 #include "custom.h"
 #include "datamodule.h"
+#include "draw.h"
 #include "einsum.h"
 #include "graph.h"
 #include "image.h"

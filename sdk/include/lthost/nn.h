@@ -7,6 +7,7 @@
 #include <lthost/arrange.h>
 #include <lthost/choose.h>
 #include <lthost/create.h>
+#include <lthost/draw.h>
 #include <lthost/einsum.h>
 #include <lthost/order.h>
 #include <lthost/statistics.h>

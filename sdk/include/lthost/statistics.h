@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * lthost/statistics.h: variance, standard deviation, norms, any and all, over all elements or along an axis (negative: from the
  * end; keep = 1 leaves it with length 1), as torch's functions of the same names. Means, sums and extremes are in tensor.h, medians
- * and quantiles in order.h.
+ * and quantiles in order.h. Sums, means and extremes over several axes are here.
  *
  * All functions: [main], during a step function or a recorded hook; errors are sticky (tensor.h). */
 #ifndef LTHOST_STATISTICS_H
@@ -20,6 +20,23 @@ typedef struct lth_over_ { int32_t all, axis, keep; } lth_over_;
 static inline lth_tensor lth_reduce_over_(uint32_t op, lth_tensor x, lth_over_ o, const char *file, uint32_t line)
 {
     return lth_reduce_(op, x, o.axis, o.all, o.keep, file, line);
+}
+
+static inline lth_tensor lth_reduce_axes_(uint32_t op, const char *name, lth_tensor x, int32_t keep, lth_dims axes, const char *file,
+                                          uint32_t line)
+{
+    lth_attr_reduce at = { 0, (uint32_t)(keep > 0) };
+    if (axes.rank > LTH_MAX_RANK)
+        return lth_refuse_(x, file, line, "%s: more than %d axes", name, LTH_MAX_RANK);
+    for (int32_t i = 0; i < axes.rank; i++) {
+        int32_t a = lth_axis_of_(name, x, axes.dim[i], lth_rank(x), file, line);
+        if (a < 0)
+            return lth_none();
+        if (at.axes >> a & 1)
+            return lth_refuse_(x, file, line, "%s: axis %d is named twice", name, (int)a);
+        at.axes |= 1u << a;
+    }
+    return lth_op1_(op, x, &at, sizeof at, file, line);
 }
 
 static inline lth_tensor lth_var_(lth_tensor x, double correction, lth_over_ o, const char *file, uint32_t line)
@@ -63,6 +80,11 @@ static inline lth_tensor lth_any_over_(lth_tensor x, bool all, lth_over_ o, cons
 #pragma pop_macro("LTH_HERE")
 #define LTH_OVER_ALL_ LTH_VALUE(lth_over_, 1, 0, 0)
 #define LTH_OVER_AXIS_(axis, keep) LTH_VALUE(lth_over_, 0, (int32_t)(axis), (keep))
+/* Over several axes: lth_mean_axes(x, 0, 2, 3) is torch's x.mean((2, 3)); keep comes before them. */
+#define lth_sum_axes(x, keep, ...) lth_reduce_axes_(LTH_OP_SUM, "lth_sum_axes", (x), (keep), LTH_LIST_(__VA_ARGS__), LTH_HERE)
+#define lth_mean_axes(x, keep, ...) lth_reduce_axes_(LTH_OP_MEAN, "lth_mean_axes", (x), (keep), LTH_LIST_(__VA_ARGS__), LTH_HERE)
+#define lth_max_axes(x, keep, ...) lth_reduce_axes_(LTH_OP_MAX, "lth_max_axes", (x), (keep), LTH_LIST_(__VA_ARGS__), LTH_HERE)
+#define lth_min_axes(x, keep, ...) lth_reduce_axes_(LTH_OP_MIN, "lth_min_axes", (x), (keep), LTH_LIST_(__VA_ARGS__), LTH_HERE)
 /* The sum of (x - mean)^2 over n - correction: torch's default is 1, the biased variance has 0. Of as few as that: NaN or infinite. */
 #define lth_var(x, correction) lth_var_((x), (double)(correction), LTH_OVER_ALL_, LTH_HERE)
 #define lth_var_axis(x, axis, correction, keep) lth_var_((x), (double)(correction), LTH_OVER_AXIS_((axis), (keep)), LTH_HERE)

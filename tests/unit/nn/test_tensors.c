@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- Against torch ---- */
@@ -56,6 +57,13 @@ RUN(squeeze, outputs[0] = lth_unsqueeze(lth_unsqueeze(lth_squeeze(x, 1), 0), -1)
 RUN(repeat_interleave, outputs[0] = lth_repeat_interleave(x, is(t, "times"), axis(t));)
 RUN(roll, outputs[0] = lth_roll(x, is(t, "shift"), axis(t));)
 RUN(flip, outputs[0] = lth_flip_axes(x, 0, 2);)
+RUN(select, outputs[0] = lth_select(x, axis(t), is(t, "index"));)
+RUN(slice_step, outputs[0] = lth_slice_step(x, axis(t), is(t, "start"), is(t, "stop"), is(t, "step"));)
+#define RUN_AXES(name) RUN(name, int64_t a[LTH_MAX_RANK] = { 0 }; list(t, "axes", a); outputs[0] = lth_##name(x, is(t, "keep"), a[0], a[1]);)
+RUN_AXES(sum_axes)
+RUN_AXES(mean_axes)
+RUN_AXES(max_axes)
+RUN_AXES(min_axes)
 RUN(outer, outputs[0] = lth_outer(x, module_input(t, "b"));)
 RUN(bmm, outputs[0] = lth_bmm(x, module_input(t, "b"));)
 
@@ -81,6 +89,7 @@ static const module_row golden_rows[] = {
     ROW(cumsum), ROW(sort), ROW(topk), ROW(median), ROW(quantile), ROW(var), ROW(std), ROW(norm), ROW(clamp), ROW(clamp_tensors),
     ROW(masked_fill), ROW(index_select), ROW(tril), ROW(triu), ROW(stack), ROW(split), ROW(chunk), ROW(squeeze), ROW(repeat),
     ROW(repeat_interleave), ROW(roll), ROW(flip), ROW(einsum), ROW(outer), ROW(bmm),
+    ROW(select), ROW(slice_step), ROW(sum_axes), ROW(mean_axes), ROW(max_axes), ROW(min_axes),
 };
 
 Test(nn_tensors, functions_have_the_values_and_gradients_of_torch)
@@ -219,6 +228,44 @@ Test(nn_tensors_by_hand, arranging_reaches_the_ends_of_what_can_be)
     EXPECT("repeat in eight dimensions", 8, LTH_F64, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3);
 }
 
+Test(nn_tensors_by_hand, draws_are_of_their_range_and_as_likely_as_is_said)
+{
+    enum { N = 4000 };
+    lth_tensor x = field("x", "[0.0, 1.0]");
+    lth_tensor logits = lth_add(lth_zeros(x, LTH_SHAPE(N, 4)), lth_ln(lth_mul(lth_arange(x, 0, 4, .dtype = LTH_F64), 0.5))); /* 0, 1, 2, 3 of 6 */
+    lth_tensor faces = lth_randint(x, -2, 3, LTH_SHAPE(N)), again = lth_randint(x, -2, 3, LTH_SHAPE(N)), classes = lth_categorical(logits);
+    lth_tensor p = lth_full(x, LTH_SHAPE(N), 0.3), coin = lth_bernoulli(p);
+    out(faces);
+    out(classes);
+    out(coin);
+    out(lth_bernoulli(lth_select(lth_stack(((lth_tensor[]){ lth_zeros_like(p), lth_ones_like(p) }), 2, 0), 0, 1)));
+    out(lth_cast(lth_eq(faces, again), LTH_F64));
+    out(lth_rand_like(faces));
+    out(lth_randn_like(lth_cast(p, LTH_F32)));
+    lab_end(&l);
+    cr_assert_eq(lab_output_shape(&l, 0)->dtype, LTH_I64);
+    cr_assert_eq(lab_output_shape(&l, 5)->dtype, LTH_F64, "of whole numbers: of the run's floating type");
+    cr_assert_eq(lab_output_shape(&l, 6)->dtype, LTH_F32);
+    int face[5] = { 0 }, class_[4] = { 0 }, heads = 0, equal = 0;
+    for (int i = 0; i < N; i++) {
+        double f = lab_value(&l, 0, i), c = lab_value(&l, 1, i);
+        cr_assert(f >= -2 && f <= 2 && f == floor(f) && c >= 0 && c <= 3);
+        face[(int)f + 2]++;
+        class_[(int)c]++;
+        heads += lab_value(&l, 2, i) == 1;
+        cr_assert(lab_value(&l, 3, i) == 1);
+        equal += lab_value(&l, 4, i) == 1;
+    }
+    /* Within 4 standard deviations of sqrt(N p (1 - p)). */
+    for (int i = 0; i < 5; i++)
+        cr_assert(abs(face[i] - N / 5) < 105, "%d: %d", i - 2, face[i]);
+    cr_assert_eq(class_[0], 0, "a logit of -INFINITY");
+    for (int i = 1; i < 4; i++)
+        cr_assert(abs(class_[i] - N * i / 6) < 130, "%d: %d", i, class_[i]);
+    cr_assert(abs(heads - N * 3 / 10) < 120, "%d", heads);
+    cr_assert(abs(equal - N / 5) < 105, "two draws have nothing to do with each other: %d", equal);
+}
+
 /* ---- Refusals, at the author's line ---- */
 
 static void refuses(int line, const char *message)
@@ -257,6 +304,16 @@ Test(nn_tensors_by_hand, what_cannot_be_is_refused_where_it_was_written)
     REFUSES(lth_arange(x, 0, 3, .step = 0.5), "lth_arange: from 0 in steps of 0.5 in i64: .dtype = LTH_F32, say");
     REFUSES(lth_arange(x, 0, 3, .step = -1), "lth_arange: no way from 0 to 3 in steps of -1");
     REFUSES(lth_one_hot(x, 3), "lth_one_hot: takes whole numbers of at most 7 dimensions and one class at least, not f64 (2, 3) of 3");
+    REFUSES(lth_select(x, 1, 3), "lth_select: index 3 of axis 1 of (2, 3): -3 to 2 are possible");
+    REFUSES(lth_slice_step(x, 1, 2, 1, 1), "lth_slice_step: 2 to 1 in steps of 1 along axis 1 of (2, 3)");
+    REFUSES(lth_slice_step(x, 1, 0, 3, 0), "lth_slice_step: 0 to 3 in steps of 0 along axis 1 of (2, 3)");
+    REFUSES(lth_mean_axes(x, 0, 1, -1), "lth_mean_axes: axis 1 is named twice");
+    REFUSES(lth_sum_axes(x, 0, 0, 2), "lth_sum_axes: axis 2 of (2, 3): -2 to 1 are possible");
+    REFUSES(lth_randint(x, 3, 3, LTH_SHAPE(2)), "lth_randint: low < high, at most 2^24 apart, are wanted, not 3 and 3");
+    REFUSES(lth_categorical(lab_input(&l, "n")), "lth_categorical: takes floating logits (..., C), not i64 (2, 3)");
+    REFUSES(lth_bernoulli(lab_input(&l, "n")), "lth_bernoulli: takes floating probabilities, not i64");
+    REFUSES(lth_zeros(x, LTH_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 1)), "more than 8 dimensions");
+    REFUSES(lth_slice(x, 1, INT64_MIN, 2), "slice: axis 1: a length of -1");
     REFUSES(lth_outer(x, x), "lth_outer: takes two vectors, not (2, 3) and (2, 3)");
     REFUSES(lth_bmm(x, x), "lth_bmm: takes (B, M, K) and (B, K, N), not (2, 3) and (2, 3) (lth_matmul broadcasts)");
 }
