@@ -99,7 +99,8 @@ static inline lth_tensor lth_class_reduce_(lth_tensor loss, lth_tensor weight, c
 /* Probabilities as target: -sum over classes of weight * p * log q. */
 static inline lth_tensor lth_soft_cross_entropy_(lth_tensor logits, const lth_cross_entropy_args *a, const char *file, uint32_t line)
 {
-    if (!lth_nn_match_("lth_cross_entropy", logits, a->target, file, line))
+    if (!lth_nn_match_("lth_cross_entropy (a floating target holds probabilities, of the logits' shape; classes are i64: lth_cast them)",
+                       logits, a->target, file, line))
         return logits;
     if (a->ignore)
         return lth_nn_fail_(logits, file, line, "lth_cross_entropy: .ignore is for classes; this target holds probabilities");
