@@ -3,6 +3,7 @@
 #include "engine/loss_scale.h"
 
 #include "engine/internal.h"
+#include "engine/precision.h"
 
 static const double INITIAL = 65536, GROWTH = 2, BACKOFF = 0.5, LEAST = 1.0 / 16384;
 enum { GROWTH_INTERVAL = 2000 };
@@ -36,16 +37,29 @@ static uint32_t fixed(expansion *x, double value, uint32_t site)
 
 static uint32_t scale_of(expansion *x, uint32_t site) { return expand_state(x, x->engine->state.scale, &number, site); }
 
+/* A floating value of any type by the scale, in f32 at least: 16 bits cannot hold the one at first. */
+static uint32_t by_scale(expansion *x, uint32_t op, uint32_t value, uint32_t site)
+{
+    lth_dtype wide = graph_shape(x->out, value)->dtype == LTH_F64 ? LTH_F64 : LTH_F32;
+    return two(x, op, expand_cast(x, value, wide, site), expand_cast(x, scale_of(x, site), wide, site), site);
+}
+
+static bool is_scaled(const expansion *x, uint32_t value)
+{
+    return loss_scale_is_used(x->engine) && value != LTH_NO_VALUE && lth_dtype_is_float(graph_shape(x->out, value)->dtype);
+}
+
 uint32_t loss_scale_apply(expansion *x, uint32_t loss, uint32_t site)
 {
-    bool scaled = loss_scale_is_used(x->engine) && loss != LTH_NO_VALUE && graph_shape(x->out, loss)->dtype == LTH_F32;
-    return scaled ? two(x, LTH_OP_MUL, loss, scale_of(x, site), site) : loss;
+    return is_scaled(x, loss) ? by_scale(x, LTH_OP_MUL, loss, site) : loss;
 }
 
 uint32_t loss_scale_remove(expansion *x, uint32_t gradient, uint32_t site)
 {
-    bool scaled = loss_scale_is_used(x->engine) && gradient != LTH_NO_VALUE && graph_shape(x->out, gradient)->dtype == LTH_F32;
-    return scaled ? two(x, LTH_OP_DIV, gradient, scale_of(x, site), site) : gradient;
+    if (!is_scaled(x, gradient))
+        return gradient;
+    lth_dtype type = graph_shape(x->out, gradient)->dtype;
+    return expand_cast(x, by_scale(x, LTH_OP_DIV, gradient, site), type, site);
 }
 
 /* Fails the step where the group is not finite and the scale can hardly fall any more. */

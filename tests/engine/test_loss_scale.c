@@ -194,6 +194,42 @@ Test(loss_scale, of_two_optimizers_in_a_step_each_is_skipped_by_itself)
     rig_close(&r);
 }
 
+/* The sum of the gradients' sizes by the parameters, of the loss in that type, and by an activation in it. */
+static void sizes(rig *r, lth_dtype type, double *of_parameters, double *of_activation)
+{
+    const lth_tensor *gradients;
+    uint32_t count;
+    lth_trace *t = rig_begin(r, NULL);
+    lth_tensor loss = lth_cast(rig_loss(r, t), type), total = lth_none(), d;
+    cr_assert_eq(engine_gradients(r->g, 0, loss, &gradients, &count, RIG_HERE), LTH_OK);
+    for (uint32_t i = 0; i < count; i++)
+        total = i ? lth_add(total, lth_sum(lth_abs(gradients[i]))) : lth_sum(lth_abs(gradients[i]));
+    uint32_t slot = engine_output(r->g, total, RIG_HERE);
+    lth_tensor x = lth_cast(lth_mul(engine_input(r->g, "x", RIG_HERE), 0.25), type);
+    lth_grad(lth_sum(lth_square(lth_cast(x, LTH_F32))), &x, 1, &d);
+    uint32_t other = engine_output(r->g, lth_sum(lth_abs(lth_cast(d, LTH_F32))), RIG_HERE);
+    cr_assert_eq(rig_end(r), LTH_OK, "%s", r->e.text);
+    *of_parameters = engine_output_value(r->g, r->ticket, slot);
+    *of_activation = engine_output_value(r->g, r->ticket, other);
+}
+
+Test(loss_scale, is_taken_back_whatever_the_floating_types_of_loss_and_operand)
+{
+    static const lth_dtype types[] = { LTH_F32, LTH_F64, LTH_BF16, LTH_F16 };
+    static rig r;
+    double by_parameters[4], by_activation[4];
+    rig_open(&r, &(rig_setup) { .lower = LTH_F16 });
+    for (int i = 0; i < 4; i++) {
+        sizes(&r, types[i], &by_parameters[i], &by_activation[i]);
+        bool overflows = types[i] == LTH_F16; /* the derivative by a loss in f16 is the scale itself: the update is skipped */
+        cr_expect(overflows || fabs(by_parameters[i] - by_parameters[0]) < 0.02 * by_parameters[0], "loss in %s: %g, in f32 %g",
+                  lth_dtype_name(types[i]), by_parameters[i], by_parameters[0]);
+        cr_expect(fabs(by_activation[i] - by_activation[0]) < 0.02 * by_activation[0], "by one in %s: %g, in f32 %g",
+                  lth_dtype_name(types[i]), by_activation[i], by_activation[0]);
+    }
+    rig_close(&r);
+}
+
 Test(loss_scale, gradients_that_no_scale_makes_finite_fail_the_step_and_are_explained)
 {
     static rig r;
