@@ -4,8 +4,8 @@
 usage: python losses.py      writes losses.json
 
 A case names the function of torch.nn.functional (or torch), its tensors and its options by torch's own names. "grads" are those of
-sum(output * upstream), of the output itself where it is a scalar; by a target of numbers, too, where torch has finite ones. Inputs are short decimals: reading them gives torch's very doubles.
-Cases named "at kinks" hold torch's choice of subgradient.
+sum(output * upstream), of the output itself where it is a scalar; by a target of numbers, too, where torch has finite ones. Inputs
+are short decimals: reading them gives torch's very doubles. Cases named "at kinks" hold torch's choice of subgradient.
 """
 
 import warnings
