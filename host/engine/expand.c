@@ -158,6 +158,17 @@ static uint32_t zeros(expansion *x, const lth_shape *shape, uint32_t site)
     return shape->rank == 0 ? zero : expand_emit(x, LTH_OP_EXPAND, &zero, 1, &dims, sizeof dims, site);
 }
 
+/* Whether the optimizer stepped before node n. */
+static bool was_updated(const graph *record, const lth_node *n, int32_t optimizer)
+{
+    for (const lth_node *i = record->nodes; i < n; i++) {
+        const lth_attr_update *a = (const void *)(record->attributes + i->attributes);
+        if (i->op == LTH_OP_UPDATE && (int32_t)a->optimizer == optimizer)
+            return true;
+    }
+    return false;
+}
+
 /* A step that trains must have something to train: only where an author asks for gradients may all of them be zero. */
 static bool trains_something(expansion *x, const lth_node *n, const uint32_t *gradients)
 {
@@ -167,6 +178,13 @@ static bool trains_something(expansion *x, const lth_node *n, const uint32_t *gr
     if (any)
         return true;
     const trace_sums *at = (const void *)(x->record->attributes + n->attributes);
+    if (was_updated(x->record, n, at->optimizer)) {
+        error_set(x->error, LTH_INVALID,
+                  "the loss does not depend on the parameters of optimizer '%s' as its update in this step left them: what was "
+                  "computed before an update is computed again after it",
+                  x->engine->state.optimizers[at->optimizer].name);
+        return false;
+    }
     error_set(x->error, LTH_INVALID,
               "the loss does not depend on any parameter of optimizer '%s': nothing would be trained (a batch that has no loss "
               "returns lth_none())",

@@ -155,6 +155,8 @@ static void update(session *s, uint32_t optimizer, const lth_tensor *gradients, 
 static lth_tensor *api_backward(lth_step *step, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file,
                                 uint32_t line)
 {
+    uint32_t unasked;
+    count = count ? count : &unasked;
     *count = 0;
     return manual(of(step), optimizer, "lth_backward", file, line) ? backward(of(step), optimizer, loss, count, file, line)
                                                                    : NULL;
@@ -214,6 +216,7 @@ static void api_accumulate(lth_step *step, uint32_t optimizer, const lth_tensor 
 static int32_t api_optimizer(lth_step *step, const char *name, const char *file, uint32_t line)
 {
     session *s = of(step);
+    name = name ? name : "";
     for (uint32_t i = 0; i < s->optimizers.count; i++)
         if (strcmp(s->optimizers.at[i].section->name, name) == 0)
             return (int32_t)i;

@@ -14,7 +14,7 @@ struct by_hand {
 };
 
 static const lth_option options[] = {
-    LTH_OPTION(struct by_hand, how, "in_order", "in_order|wgan_gp|accumulate|actor_critic|one_optimizer|nothing", "what a step does"),
+    LTH_OPTION(struct by_hand, how, "in_order", "in_order|wgan_gp|accumulate|actor_critic|one_optimizer|nothing|unnamed|uncounted|stale|clip", "what a step does"),
     LTH_OPTION(struct by_hand, every, "2", "1..", "batches to one step of the generator, or to one update"),
 };
 
@@ -126,6 +126,19 @@ static void actor_critic(struct by_hand *m, lth_step *step, lth_tensor x, lth_te
     lth_log(step, "b_loss", b);
 }
 
+/* What a step gets wrong. */
+static void mistake(struct by_hand *m, lth_step *step, lth_tensor x, lth_tensor z)
+{
+    uint32_t n = 0;
+    const int32_t generator = strcmp(m->how, "unnamed") == 0 ? lth_optimizer_index(step, NULL) : lth_optimizer_index(step, "generator");
+    lth_tensor a = lth_mean(square(lth_sub(judge(m, make(m, z)), lth_mean_axis(x, 1, 1))));
+    lth_tensor *g = lth_backward(step, generator, a, strcmp(m->how, "uncounted") == 0 ? NULL : &n);
+    if (strcmp(m->how, "clip") == 0)
+        lth_clip_grad_norm(g, n, -1);
+    lth_optimizer_step(step, generator, g, n);
+    lth_minimize(step, generator, a);
+}
+
 static lth_tensor training_step(void *self, lth_step *step)
 {
     struct by_hand *m = self;
@@ -136,8 +149,10 @@ static lth_tensor training_step(void *self, lth_step *step)
         wgan_gp(m, step, x, z);
     else if (strcmp(m->how, "accumulate") == 0)
         accumulate(m, step, x, z);
-    else if (strcmp(m->how, "nothing") != 0)
+    else if (strcmp(m->how, "actor_critic") == 0 || strcmp(m->how, "one_optimizer") == 0)
         actor_critic(m, step, x, z, strcmp(m->how, "one_optimizer") == 0);
+    else if (strcmp(m->how, "nothing") != 0)
+        mistake(m, step, x, z);
     return lth_none();
 }
 
