@@ -15,6 +15,7 @@ struct early_stopping {
     /* state */
     double best;
     int64_t waited;
+    bool validated; /* in this process */
 };
 
 static const lth_option options[] = {
@@ -91,8 +92,8 @@ static lth_status check(struct early_stopping *s, lth_trainer *t)
 {
     double value;
     char reason[256];
-    if (!lth_trainer_metric(t, s->monitor, &value))
-        return missing(s, t);
+    if (!lth_trainer_metric(t, s->monitor, &value)) /* it may yet come, where training ended before the first validation */
+        return s->validated || lth_trainer_progress(t).validation == LTH_VALIDATION_NONE ? missing(s, t) : LTH_OK;
     if (judge(s, t, value, reason, sizeof reason))
         lth_trainer_stop(t, reason);
     return LTH_OK;
@@ -128,7 +129,8 @@ static lth_status on_train_epoch_end(void *self, lth_trainer *t)
 static lth_status on_validation_end(void *self, lth_trainer *t)
 {
     lth_progress p = lth_trainer_progress(t);
-    const struct early_stopping *s = self;
+    struct early_stopping *s = self;
+    s->validated = s->validated || (s->fitting && !p.sanity_checking);
     return !s->fitting || p.fast_dev_run || p.sanity_checking || at_train_epoch_end(s, &p) ? LTH_OK : check(self, t);
 }
 

@@ -139,10 +139,25 @@ Test(early_stopping, a_metric_that_is_not_there_is_an_error_or_a_warning)
         plugin_must_begin(&p);
         stage_metric(&s, "train_loss", 1);
         c = p.table;
+        HOOK(&p, &s, on_fit_start);
+        HOOK(&p, &s, on_validation_end);
         cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), strict ? LTH_INVALID : LTH_OK);
         cr_assert(strstr(p.message, "'val_loss' has not been logged; there are: train_loss"), "%s", p.message);
         close_callback();
     }
+}
+
+Test(early_stopping, a_metric_of_a_validation_that_has_not_run_yet_is_not_missed)
+{
+    open_stopper();
+    plugin_must_begin(&p);
+    HOOK(&p, &s, on_fit_start);
+    s.now.validation = LTH_VALIDATION_EPOCH_END;
+    HOOK(&p, &s, on_train_epoch_end); /* max_steps came before the epoch's end */
+    HOOK(&p, &s, on_validation_end);
+    const lth_callback *c = p.table;
+    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_INVALID, "now it should be there");
+    close_callback();
 }
 
 Test(early_stopping, goes_on_with_the_count_after_a_resume)
