@@ -102,7 +102,7 @@ lth_status data_prepare(data_module *m, const char *lock_dir, error *e)
     if (!m->args.module->prepare_data)
         return LTH_OK;
     char *lock_path = path_join(lock_dir, "prepare.lock"), *done_path = path_join(lock_dir, "prepare.done");
-    file_lock_held lock = { -1 };
+    file_lock_held lock = { .fd = -1 };
     lth_status status = file_make_dirs(lock_dir, e);
     if (!status)
         status = take_lock(m, lock_path, &lock, e);

@@ -89,7 +89,9 @@ lth_status fit(session *s, error *e)
         return e->status;
     if (!s->resumed && schedules_start(s, e) != LTH_OK)
         return e->status;
-    bool complete = done(s);
+    /* What ended in the middle of an epoch has that epoch's end before it. */
+    bool between_epochs = s->loop.place == PLACE_EPOCH_START || s->loop.place == PLACE_EPOCH_END;
+    bool complete = between_epochs && done(s);
     if (!complete && (sanity_check(s, e) != LTH_OK || train(s, e) != LTH_OK))
         return e->status;
     metrics_drain(&s->metrics);

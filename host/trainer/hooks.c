@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * trainer/hooks.c: who is called, in which order. Lightning's: callbacks, then the model, then the datamodule; setup and
- * teardown the datamodule first. A hook that a plugin leaves out costs a load and a test. */
+ * teardown the datamodule first. But callbacks that write checkpoints come last of all: what the model and the datamodule do
+ * in the same hook, a run that goes on from there has done. A hook that a plugin leaves out costs a load and a test. */
 #include "trainer/session.h"
 
 #include "util/memory.h"
@@ -70,7 +71,19 @@ static lth_status call_range(session *s, uint32_t from, uint32_t to, size_t offs
 
 lth_status hooks_call(session *s, size_t offset, const char *name, error *e)
 {
-    return call_range(s, 0, s->target_count, offset, name, e);
+    uint32_t savers = s->callback_count; /* from here on; callbacks come by their order */
+    while (savers > 0 && s->targets[savers - 1].order >= LTH_ORDER_CHECKPOINT)
+        savers--;
+    const uint32_t parts[][2] = { { 0, savers }, { s->callback_count, s->target_count }, { savers, s->callback_count } };
+    lth_status answer = LTH_OK;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        lth_status status = call_range(s, parts[i][0], parts[i][1], offset, name, e);
+        if (status == LTH_END)
+            answer = LTH_END;
+        else if (status != LTH_OK)
+            return status;
+    }
+    return answer;
 }
 
 lth_status hooks_call_ordered(session *s, size_t offset, const char *name, int32_t from, int32_t to, bool model, error *e)

@@ -59,10 +59,10 @@ lth_status resume_find(session *s, const char *which, checkpoint **out, error *e
     char *run = is_word(which) ? run_dir_newest(s, e) : run_dir_of(which);
     if (e->status != LTH_OK)
         return e->status;
+    if (!run && automatic) /* killed before its first checkpoint, it begins again where it was */
+        return s->in_fit && run_dir_use_killed(s, e) != LTH_OK ? e->status : LTH_END;
     if (!run && is_word(which))
-        return automatic
-                   ? LTH_END
-                   : error_set(e, LTH_INVALID, "no run of the name '%s' in '%s' has a checkpoint yet", s->run.name, s->run.dir);
+        return error_set(e, LTH_INVALID, "no run of the name '%s' in '%s' has a checkpoint yet", s->run.name, s->run.dir);
     lth_status status = LTH_OK;
     if (run && s->in_fit) /* the run goes on in its own folder */
         status = run_dir_use(s, run, e);
@@ -252,6 +252,19 @@ static lth_status explain_misfit(session *s, const checkpoint *c, error *e)
     return e->status;
 }
 
+/* The trainer's own resume points: this one, or the one that this one was to replace when the run was killed. */
+static void own_from_json(session *s, const checkpoint *c, const json_t *root)
+{
+    const char *name = checkpoint_name(c), *before = json_string_value(json_object_get(root, "supersedes"));
+    error failed = { 0 };
+    if (!s->checkpoints)
+        return;
+    if (json_is_true(json_object_get(root, "of_trainer")) && checkpoint_exists(s->checkpoints, name))
+        s->own_checkpoint = str_dup(name);
+    if (before && strcmp(before, name) != 0 && checkpoint_remove(s->checkpoints, before, &failed) != LTH_OK)
+        session_warn(s, failed.text);
+}
+
 /* The links are made anew: a crash may have come between a checkpoint and its link. */
 lth_status resume_loops(session *s, checkpoint *c, error *e)
 {
@@ -279,9 +292,7 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         s->resumed_from = arena_copy_text(&s->memory, checkpoint_name(c));
     s->last_checkpoint = str_dup(checkpoint_name(c));
     s->last_checkpoint_batches = s->loop.batches;
-    if (json_is_true(json_object_get(root, "of_trainer")) && s->checkpoints &&
-        checkpoint_exists(s->checkpoints, checkpoint_name(c)))
-        s->own_checkpoint = str_dup(checkpoint_name(c));
+    own_from_json(s, c, root);
     warn_of_differences(s, c);
     if (s->checkpoints && s->best.name)
         save_mark_best(s);

@@ -67,17 +67,63 @@ static lth_status read_id(session *s, error *e)
     return e->status;
 }
 
-lth_status run_dir_use(session *s, const char *path, error *e)
+static lth_status lock(session *s, const char *path, error *e)
+{
+    char *file = path_join(path, ".lock");
+    lth_status status = file_lock(file, &s->lock, e);
+    free(file);
+    return status == LTH_STOPPED ? error_prefix(e, "the run in '%s' is going on: ", path) : status;
+}
+
+/* What a process that was killed had begun to write in place of a file (file_write_atomic). */
+static void remove_half_written(const char *path)
+{
+    file_names names = { 0 };
+    error ignored = { 0 };
+    file_list(path, &names, &ignored);
+    for (size_t i = 0; i < names.count; i++)
+        if (names.at[i][0] == '.' && str_ends(names.at[i], ".new")) {
+            char *file = path_join(path, names.at[i]);
+            unlink(file);
+            free(file);
+        }
+    file_names_free(&names);
+}
+
+/* Takes over a folder whose lock is held. */
+static lth_status use_locked(session *s, const char *path, error *e)
 {
     s->run_dir = arena_copy_text(&s->memory, path);
     s->checkpoint_path = arena_format(&s->memory, "%s/checkpoints", path);
     s->scope.run_dir = s->run_dir;
-    char *lock = path_join(path, ".lock");
-    lth_status status = file_lock(lock, &s->lock, e);
-    free(lock);
-    if (status == LTH_STOPPED)
-        return error_prefix(e, "the run in '%s' is going on: ", path);
-    return status == LTH_OK ? read_id(s, e) : status;
+    remove_half_written(path);
+    return read_id(s, e);
+}
+
+lth_status run_dir_use(session *s, const char *path, error *e)
+{
+    return lock(s, path, e) == LTH_OK ? use_locked(s, path, e) : e->status;
+}
+
+lth_status run_dir_use_killed(session *s, error *e)
+{
+    char *parent = path_join(s->run.dir, s->run.name);
+    file_names names = { 0 };
+    if (path_is_dir(parent))
+        file_list(parent, &names, e);
+    int64_t newest = greatest_version(&names, INT64_MAX);
+    file_names_free(&names);
+    char *path = str_format("%s/version_%lld", parent, (long long)newest), *about = path_join(path, "run.json");
+    if (e->status == LTH_OK && newest >= 0 && lock(s, path, e) == LTH_OK) {
+        if (s->lock.left_behind || !path_exists(about))
+            use_locked(s, path, e);
+        else
+            file_unlock(&s->lock);
+    }
+    free(about);
+    free(path);
+    free(parent);
+    return e->status;
 }
 
 lth_status run_dir_make(session *s, error *e)

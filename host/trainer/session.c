@@ -186,7 +186,7 @@ static void read_trainer(session *s)
 lth_status session_open(session *s, const run_args *args)
 {
     *s = (session) {
-        .args = args, .trainer = { &trainer_api }, .last_checkpoint_batches = -1, .train_batches = -1, .lock = { -1 }
+        .args = args, .trainer = { &trainer_api }, .last_checkpoint_batches = -1, .train_batches = -1, .lock = { .fd = -1 }
     };
     console_init(&s->console);
     metrics_init(&s->metrics);

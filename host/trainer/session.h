@@ -163,7 +163,7 @@ struct session {
     component **callbacks, **loggers;
     uint32_t callback_count, logger_count;
     size_t callback_capacity, logger_capacity;
-    hook_target *targets; /* callbacks in their order, then the model, then the datamodule */
+    hook_target *targets; /* callbacks by their order, then the model, then the datamodule */
     uint32_t target_count;
 
     lth_world world;
@@ -263,7 +263,8 @@ lth_status schedules_advance_by_hand(session *s, uint32_t optimizer, error *e);
 
 /* hooks.c */
 lth_status hooks_prepare(session *s);
-/* Calls a hook on all: callbacks, model, datamodule. LTH_END from on_train_batch_start is answered as it is. */
+/* Calls a hook on all: callbacks, model, datamodule, callbacks that write checkpoints. LTH_END from on_train_batch_start is
+ * answered as it is. */
 lth_status hooks_call(session *s, size_t offset, const char *name, error *e);
 #define HOOKS(s, hook, e) hooks_call((s), offsetof(lth_hooks, hook), #hook, (e))
 /* Only targets within a range of orders; the model has `model_order`. */
@@ -304,6 +305,9 @@ double fit_seconds(const session *s);
 lth_status run_dir_make(session *s, error *e);
 lth_status run_dir_use(session *s, const char *path, error *e);
 void run_dir_close(session *s, bool keep);
+/* The folder of the newest run of this name, where that run was killed: to begin again in it. Of one that ended in order
+ * s->run_dir stays NULL. */
+lth_status run_dir_use_killed(session *s, error *e);
 /* The newest run of this name that has checkpoints; NULL: none. The caller frees. */
 char *run_dir_newest(session *s, error *e);
 

@@ -174,6 +174,7 @@ lth_status file_lock(const char *path, file_lock_held *out, error *e)
     }
     char text[24];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    out->left_behind = lock_holder(fd) != 0;
     if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
         lth_status s = failed(e, "write", path);
         close(fd);
@@ -185,7 +186,10 @@ lth_status file_lock(const char *path, file_lock_held *out, error *e)
 
 void file_unlock(file_lock_held *lock)
 {
-    if (lock->fd >= 0)
+    if (lock->fd >= 0) {
+        int ignored = ftruncate(lock->fd, 0); /* whose number stays, was killed */
+        (void)ignored;
         close(lock->fd);
+    }
     lock->fd = -1;
 }

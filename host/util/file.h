@@ -41,6 +41,7 @@ void file_names_free(file_names *names);
  * ends). LTH_STOPPED where another holds it; the message names its process. */
 typedef struct file_lock_held {
     int fd;
+    bool left_behind; /* the last holder never gave it back: it was killed, or crashed */
 } file_lock_held;
 lth_status file_lock(const char *path, file_lock_held *out, error *e);
 void file_unlock(file_lock_held *lock);

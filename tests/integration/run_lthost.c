@@ -15,11 +15,11 @@
 #include <time.h>
 #include <unistd.h>
 
-static char folder[64], before[4096];
+static char folder[64], origin[4096];
 
 void run_begin(void)
 {
-    cr_assert_not_null(getcwd(before, sizeof before));
+    cr_assert_not_null(getcwd(origin, sizeof origin));
     strcpy(folder, "/tmp/lthost-test-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     cr_assert_eq(chdir(folder), 0);
@@ -28,7 +28,7 @@ void run_begin(void)
 void run_end(void)
 {
     error e = { 0 };
-    cr_assert_eq(chdir(before), 0);
+    cr_assert_eq(chdir(origin), 0);
     file_remove_tree(folder, &e);
 }
 
@@ -46,7 +46,7 @@ char *run_read(const char *name)
     return file_read(name, 0, &text, &size, &e) == LTH_OK ? text : str_dup("");
 }
 
-static pid_t start(const char *const *arguments)
+pid_t run_start(const char *const *arguments, void (*before)(void *context), void *context)
 {
     const char *all[40] = { LTHOST_TEST_PROGRAM };
     size_t count = 1;
@@ -61,11 +61,13 @@ static pid_t start(const char *const *arguments)
     signal(SIGHUP, SIG_DFL); /* the tests may run under nohup */
     setenv("LTHOST_PLUGIN_PATH", RUN_PLUGINS, 1);
     setenv("LTHOST_PLUGIN_SYSTEM_PATH", LTHOST_TEST_PLUGINS, 1);
+    if (before)
+        before(context);
     execv(LTHOST_TEST_PROGRAM, (char *const *)all);
     _exit(127);
 }
 
-static outcome finish(pid_t child)
+outcome run_finish(pid_t child)
 {
     int status;
     while (waitpid(child, &status, 0) < 0)
@@ -76,11 +78,11 @@ static outcome finish(pid_t child)
     return o;
 }
 
-outcome run_lthost(const char *const *arguments) { return finish(start(arguments)); }
+outcome run_lthost(const char *const *arguments) { return run_finish(run_start(arguments, NULL, NULL)); }
 
 outcome run_lthost_and_kill(const char *const *arguments, int signal, int times, const char *when)
 {
-    pid_t child = start(arguments);
+    pid_t child = run_start(arguments, NULL, NULL);
     const struct timespec pause = { 0, 1000000 }, between = { 0, 100000000 };
     for (int i = 0; i < 60000 && access(when, F_OK) != 0 && waitpid(child, NULL, WNOHANG) == 0; i++)
         nanosleep(&pause, NULL);
@@ -89,7 +91,7 @@ outcome run_lthost_and_kill(const char *const *arguments, int signal, int times,
             nanosleep(&between, NULL);
         kill(child, signal);
     }
-    return finish(child);
+    return run_finish(child);
 }
 
 void outcome_free(outcome *o)

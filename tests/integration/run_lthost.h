@@ -4,6 +4,7 @@
 #define INTEGRATION_RUN_LTHOST_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #define RUN_PLUGINS LTHOST_TEST_BUILD "/plugins" /* of tests/integration/plugins */
 
@@ -29,6 +30,10 @@ int run_column(const char *text, const char *name, double *out, int most);
 outcome run_lthost(const char *const *arguments);
 #define RUN(...) run_lthost((const char *const[]) { __VA_ARGS__, NULL })
 void outcome_free(outcome *o);
+
+/* Its two halves; `before` (may be NULL) is called in the child, right before it becomes the program. */
+pid_t run_start(const char *const *arguments, void (*before)(void *context), void *context);
+outcome run_finish(pid_t child);
 
 /* The same, with `signal` sent once the file `when` is in the folder; `times` times, 100 ms apart. */
 outcome run_lthost_and_kill(const char *const *arguments, int signal, int times, const char *when);

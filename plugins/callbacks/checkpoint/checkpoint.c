@@ -259,8 +259,9 @@ static bool epoch_is_due(const struct checkpoint *c, const lth_progress *p)
 
 static lth_status on_fit_start(void *self, lth_trainer *t)
 {
-    (void)t;
-    ((struct checkpoint *)self)->fitting = true;
+    struct checkpoint *c = self;
+    c->fitting = true;
+    remove_doomed(c, t); /* by a save after which the run was killed */
     return LTH_OK;
 }
 
