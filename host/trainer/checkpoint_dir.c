@@ -47,7 +47,7 @@ lth_status checkpoint_link(const char *dir, const char *link, const char *name, 
     char *path = path_join(dir, link), *beside = str_format("%s/.link-%s", dir, link);
     lth_status status = file_remove_tree(beside, e);
     if (!status && (symlink(name, beside) || rename(beside, path)))
-        status = error_set(e, LTH_IO, "cannot link '%s' to '%s': %s", path, name, strerror(errno));
+        status = file_failed(e, "replace the link", path);
     if (status)
         unlink(beside);
     if (!status)
@@ -68,8 +68,9 @@ lth_status checkpoint_rename(const char *from, const char *to, error *e)
     }
     if (!failed)
         return LTH_OK;
-    return error_set(e, errno == EEXIST || errno == ENOTEMPTY ? LTH_INVALID : LTH_IO, "cannot rename '%s' to '%s': %s", from, to,
-                     strerror(errno));
+    if (errno != EEXIST && errno != ENOTEMPTY)
+        return file_failed(e, "rename to", to);
+    return error_set(e, LTH_INVALID, "cannot rename '%s' to '%s': %s", from, to, strerror(errno));
 }
 
 /* ---- The folder ---- */
@@ -92,6 +93,8 @@ lth_status checkpoint_dir_open(const char *path, checkpoint_dir **out, error *e)
     checkpoint_scan scan = { 0 };
     *out = NULL;
     lth_status status = file_make_dirs(path, e);
+    if (!status && access(path, W_OK | X_OK)) /* better now than after the first steps */
+        status = file_failed(e, "write in", path);
     if (!status)
         status = file_list(path, &names, e);
     if (!status)

@@ -37,7 +37,7 @@ static sink *sink_open(sinks *all, const char *folder, const char *name, error *
     s->fd = open(s->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     all->count++;
     if (s->fd < 0)
-        error_set(e, LTH_IO, "cannot create '%s': %s", s->path, strerror(errno));
+        file_failed(e, "create", s->path);
     return s->fd < 0 ? NULL : s;
 }
 
@@ -61,9 +61,9 @@ static lth_status sinks_close(sinks *all, lth_status status, error *e)
     for (size_t i = 0; i < all->count; i++) {
         sink *s = &all->at[i];
         if (!status && fsync(s->fd))
-            status = error_set(e, LTH_IO, "cannot sync '%s': %s", s->path, strerror(errno));
+            status = file_failed(e, "sync", s->path);
         if (s->fd >= 0 && close(s->fd) && !status)
-            status = error_set(e, LTH_IO, "cannot close '%s': %s", s->path, strerror(errno));
+            status = file_failed(e, "close", s->path);
         free(s->path);
     }
     return status;
@@ -164,7 +164,7 @@ lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint
     char *temporary = str_format("%s/.writing-%s", d->path, name);
     status = file_remove_tree(temporary, e);
     if (!status && mkdir(temporary, 0777))
-        status = error_set(e, LTH_IO, "cannot make the folder '%s': %s", temporary, strerror(errno));
+        status = file_failed(e, "make the folder", temporary);
     if (!status)
         status = write_folder(temporary, s, d->next_sequence, e);
     if (!status)

@@ -55,6 +55,7 @@ static void fit_json(session *s, const char *reason)
                                       "checkpoint", s->best.name));
     if (s->last_checkpoint)
         json_object_set_new(root, "last_checkpoint", json_string(s->last_checkpoint));
+    json_object_set_new(root, "failed_saves", json_integer((json_int_t)s->failed_saves));
     const lth_metric *metrics;
     json_t *values = json_object();
     uint32_t count = metrics_list(&s->metrics, &metrics);
@@ -84,6 +85,8 @@ void closing_words(session *s, const char *reason)
         return;
     if (s->best.name)
         console_line(&s->console, "best:    %s = %.6g, %s", s->best.monitor, s->best.score, checkpoint_place(s, s->best.name));
+    if (s->failed_saves)
+        console_line(&s->console, "warning: %lld checkpoints could not be saved (see above)", (long long)s->failed_saves);
     if (s->last_checkpoint)
         console_line(&s->console, "last:    %s", checkpoint_place(s, s->last_checkpoint));
     console_line(&s->console, "run:     %s", session_short_path(s, s->run_dir));

@@ -198,7 +198,7 @@ static int succeeded(session *s)
         closing_words(s, s->end_reason ? s->end_reason : "done");
     else
         closing_metrics(s);
-    return RUN_OK;
+    return s->failed_saves ? RUN_ERROR : RUN_OK;
 }
 
 /* From the instances to the exit status. */

@@ -141,7 +141,7 @@ lth_status run_dir_make(session *s, error *e)
             break;
         }
         if (errno != EEXIST)
-            error_set(e, LTH_IO, "cannot make the folder '%s': %s", path, strerror(errno));
+            file_failed(e, "make the folder", path);
     }
     file_names_free(&names);
     free(parent);

@@ -184,19 +184,25 @@ static void told_where(session *s, const char *name)
     loggers_checkpoint(s, path, s->best.name && strcmp(s->best.name, name) == 0);
 }
 
-lth_status save_checkpoint(session *s, const char *name, bool weights_only, error *e)
+static lth_status write_checkpoint(session *s, const char *name, bool weights_only, error *e)
 {
-    bool between = s->between_batches;
-    s->between_batches = false; /* a hook of this checkpoint writes no other */
     if (checkpoint_check_name(name, e) != LTH_OK)
         return e->status;
     metrics_drain(&s->metrics);
     if (take_snapshot(s, weights_only, e) != LTH_OK || HOOKS(s, on_save_checkpoint, e) != LTH_OK)
-        return error_prefix(e, "checkpoint '%s': ", name);
+        return error_prefix(e, "checkpoint '%s' was not saved: ", name);
     loggers_flush(s);
-    if (checkpoint_save(s->checkpoints, name, s->snapshot, e) != LTH_OK)
-        return error_prefix(e, "checkpoint '%s': ", name);
+    return checkpoint_save(s->checkpoints, name, s->snapshot, e);
+}
+
+lth_status save_checkpoint(session *s, const char *name, bool weights_only, error *e)
+{
+    bool between = s->between_batches;
+    s->between_batches = false; /* a hook of this checkpoint writes no other */
+    lth_status status = write_checkpoint(s, name, weights_only, e);
     s->between_batches = between;
+    if (status != LTH_OK)
+        return status;
     s->keep_run_dir = true;
     if (s->best.name && strcmp(s->best.name, name) == 0)
         save_mark_best(s);

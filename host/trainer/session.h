@@ -190,6 +190,7 @@ struct session {
     int64_t last_checkpoint_batches; /* loop.batches when it was written; -1: none */
     char *own_checkpoint;            /* the newest that no callback asked for */
     bool saving_own;
+    int64_t failed_saves; /* that callbacks asked for and the system could not do */
     best_result best;
 
     /* Loggers. */

@@ -110,6 +110,20 @@ static void api_log(lth_trainer *t, const char *name, double value, int32_t on_s
 
 /* ---- Checkpoints ---- */
 
+/* The system could not do it: no reason to end a training, which may find room again, and whose last checkpoint stands. The
+ * user hears of it now, and from the run's exit status. */
+static void tell_failed_save(session *s, lth_status status, const error *e)
+{
+    if (status != LTH_IO && status != LTH_NO_MEMORY)
+        return;
+    s->failed_saves++;
+    char *text = str_format("%s; training goes on, and %s%s%s", e->text,
+                            s->last_checkpoint ? "the newest checkpoint is still '" : "there is no checkpoint yet",
+                            s->last_checkpoint ? s->last_checkpoint : "", s->last_checkpoint ? "'" : "");
+    session_warn(s, text);
+    free(text);
+}
+
 /* The message is the calling component's to pass on, by returning the status, or to take another way. */
 static lth_status report(session *s, lth_status status, const error *e)
 {
@@ -136,6 +150,7 @@ static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t 
     s->step.hook = hook;
     s->caller = caller;
     crash_crumb = who;
+    tell_failed_save(s, status, &e);
     return report(s, status, &e);
 }
 
@@ -150,7 +165,9 @@ static lth_status api_remove_checkpoint(lth_trainer *t, const char *name)
     if (s->last_checkpoint && strcmp(name, s->last_checkpoint) == 0)
         return report(
             s, error_set(&e, LTH_INVALID, "'%s' is the newest resume point: write another one before removing it", name), &e);
-    return report(s, checkpoint_remove(s->checkpoints, name, &e), &e);
+    if (checkpoint_remove(s->checkpoints, name, &e) != LTH_OK)
+        session_warn(s, e.text);
+    return report(s, e.status, &e);
 }
 
 static bool api_has_checkpoint(lth_trainer *t, const char *name)

@@ -14,9 +14,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static lth_status failed(error *e, const char *what, const char *path)
+const char *file_reason(int code, char text[160])
 {
-    return error_set(e, LTH_IO, "cannot %s '%s': %s", what, path, strerror(errno));
+    static const struct {
+        int code;
+        const char *remedy;
+    } remedies[] = {
+        { ENOSPC, "make room there, or write to another disk" },
+        { EDQUOT, "make room within the quota, or have it raised" },
+        { EIO, "the disk or its connection fails: see the system's log, and write to another disk" },
+        { EROFS, "it is mounted read-only: mount it otherwise, or write elsewhere" },
+        { EACCES, "this user may not: change owner or mode, or write elsewhere" },
+        { EPERM, "this user may not: change owner or mode, or write elsewhere" },
+        { EMFILE, "this process has too many files open: raise the limit (ulimit -n)" },
+        { ENAMETOOLONG, "choose a shorter name" },
+    };
+    snprintf(text, 160, "%s", strerror(code));
+    for (size_t i = 0, used = strlen(text); i < sizeof remedies / sizeof *remedies; i++)
+        if (remedies[i].code == code)
+            snprintf(text + used, 160 - used, " (%s)", remedies[i].remedy);
+    return text;
+}
+
+lth_status file_failed(error *e, const char *what, const char *path)
+{
+    char reason[160];
+    return error_set(e, LTH_IO, "cannot %s '%s': %s", what, path, file_reason(errno, reason));
 }
 
 static int open_retrying(const char *path, int flags, mode_t mode)
@@ -33,7 +56,7 @@ static lth_status read_size(int fd, const char *path, size_t limit, size_t *size
 {
     struct stat s;
     if (fstat(fd, &s))
-        return failed(e, "read", path);
+        return file_failed(e, "read", path);
     if (S_ISDIR(s.st_mode))
         return error_set(e, LTH_IO, "cannot read '%s': it is a folder", path);
     *size = s.st_size > 0 ? (size_t)s.st_size : 0;
@@ -55,7 +78,7 @@ static lth_status read_rest(int fd, const char *path, size_t limit, size_t room,
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed(e, "read", path);
+            return file_failed(e, "read", path);
         if (n == 0)
             break;
         out->length += (size_t)n;
@@ -74,7 +97,7 @@ lth_status file_read(const char *path, size_t limit, char **data, size_t *size, 
     *size = 0;
     int fd = open_retrying(path, O_RDONLY, 0);
     if (fd < 0)
-        return failed(e, "open", path);
+        return file_failed(e, "open", path);
     str text = { 0 };
     size_t room = 0;
     lth_status s = read_size(fd, path, limit, &room, e);
@@ -98,7 +121,7 @@ lth_status file_write_all(int fd, const void *data, size_t size, const char *pat
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return failed(e, "write", path);
+            return file_failed(e, "write", path);
         p += n;
         size -= (size_t)n;
     }
@@ -110,12 +133,12 @@ static lth_status write_new(const char *path, const void *data, size_t size, err
 {
     int fd = open_retrying(path, O_WRONLY | O_CREAT | O_EXCL, 0666 & ~0022);
     if (fd < 0)
-        return failed(e, "create", path);
+        return file_failed(e, "create", path);
     lth_status s = file_write_all(fd, data, size, path, e);
     if (!s && fsync(fd))
-        s = failed(e, "sync", path);
+        s = file_failed(e, "sync", path);
     if (close(fd) && !s && errno != EINTR)
-        s = failed(e, "write", path);
+        s = file_failed(e, "write", path);
     return s;
 }
 
@@ -126,7 +149,7 @@ lth_status file_write_atomic(const char *path, const void *data, size_t size, er
     unlink(beside); /* left by a thread that had this number and was killed */
     lth_status s = write_new(beside, data, size, e);
     if (!s && rename(beside, path))
-        s = error_set(e, LTH_IO, "cannot rename '%s' to '%s': %s", beside, path, strerror(errno));
+        s = file_failed(e, "replace", path);
     if (s)
         unlink(beside);
     else
@@ -140,10 +163,10 @@ lth_status file_sync_dir(const char *path, error *e)
 {
     int fd = open_retrying(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
-        return failed(e, "open", path);
+        return file_failed(e, "open", path);
     lth_status s = LTH_OK;
     if (fsync(fd) && errno != EINVAL && errno != ENOTSUP) /* some file systems cannot, and need not */
-        s = failed(e, "sync", path);
+        s = file_failed(e, "sync", path);
     close(fd);
     return s;
 }
@@ -161,22 +184,22 @@ lth_status file_lock(const char *path, file_lock_held *out, error *e)
     out->fd = -1;
     int fd = open_retrying(path, O_RDWR | O_CREAT, 0644), rc;
     if (fd < 0)
-        return failed(e, "open", path);
+        return file_failed(e, "open", path);
     do
         rc = flock(fd, LOCK_EX | LOCK_NB);
     while (rc && errno == EINTR);
     if (rc) {
         lth_status s = errno == EWOULDBLOCK
                            ? error_set(e, LTH_STOPPED, "'%s' is locked by another process (%ld)", path, lock_holder(fd))
-                           : failed(e, "lock", path);
+                           : file_failed(e, "lock", path);
         close(fd);
         return s;
     }
     char text[24];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     out->left_behind = lock_holder(fd) != 0;
-    if (ftruncate(fd, 0) || pwrite(fd, text, (size_t)n, 0) != n) {
-        lth_status s = failed(e, "write", path);
+    lth_status s = ftruncate(fd, 0) ? file_failed(e, "write", path) : file_write_all(fd, text, (size_t)n, path, e);
+    if (s) {
         close(fd);
         return s;
     }

@@ -37,6 +37,11 @@ typedef struct file_names {
 lth_status file_list(const char *dir, file_names *out, error *e);
 void file_names_free(file_names *names);
 
+/* Why a call failed on a file, and what helps: "No space left on device (make room there)". `code` is an errno. */
+const char *file_reason(int code, char text[160]);
+/* "cannot <what> '<path>': <reason of errno>", as LTH_IO. */
+lth_status file_failed(error *e, const char *what, const char *path);
+
 /* Takes a lock file for this process (flock; made where absent, never deleted, ends with the process however that
  * ends). LTH_STOPPED where another holds it; the message names its process. */
 typedef struct file_lock_held {

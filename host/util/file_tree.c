@@ -22,8 +22,8 @@ lth_status file_make_dirs(const char *path, error *e)
         *at = 0;
         struct stat found;
         if (*part && mkdir(part, 0777) && (errno != EEXIST || stat(part, &found) || !S_ISDIR(found.st_mode)))
-            s = error_set(e, LTH_IO, "cannot make the folder '%s': %s", part,
-                          errno == EEXIST ? "a file of that name is in the way" : strerror(errno));
+            s = errno == EEXIST ? error_set(e, LTH_IO, "cannot make the folder '%s': a file of that name is in the way", part)
+                                : file_failed(e, "make the folder", part);
         *at = cut;
     }
     free(part);
@@ -58,7 +58,7 @@ lth_status file_list(const char *dir, file_names *out, error *e)
 {
     *out = (file_names) { 0 };
     DIR *stream = opendir(dir);
-    return stream ? list_stream(stream, dir, out, e) : error_set(e, LTH_IO, "cannot list '%s': %s", dir, strerror(errno));
+    return stream ? list_stream(stream, dir, out, e) : file_failed(e, "list", dir);
 }
 
 void file_names_free(file_names *names)
@@ -69,10 +69,7 @@ void file_names_free(file_names *names)
     *names = (file_names) { 0 };
 }
 
-static lth_status remove_failed(const char *path, error *e)
-{
-    return errno == ENOENT ? LTH_OK : error_set(e, LTH_IO, "cannot remove '%s': %s", path, strerror(errno));
-}
+static lth_status remove_failed(const char *path, error *e) { return errno == ENOENT ? LTH_OK : file_failed(e, "remove", path); }
 
 /* Removes `name` in the folder behind `at`. Each folder is entered by descriptor and without following links, so that
  * one who swaps a folder for a link meanwhile leads nowhere. `path` is for messages. */

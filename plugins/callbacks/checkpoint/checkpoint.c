@@ -208,9 +208,9 @@ static lth_status write_checkpoint(struct checkpoint *c, lth_trainer *t, const l
     c->last_time = now();
     status = save_listed(c, t, name, ranked, &before);
     keep_free(&before); /* the lists that hold no longer */
-    if (status) {
+    if (status) { /* that the disk would not take it was told; what was there is there still, and the next one may fit */
         c->last_step = last_step;
-        return status;
+        return status == LTH_IO || status == LTH_NO_MEMORY ? LTH_OK : status;
     }
     remove_doomed(c, t);
     if (c->verbose) {

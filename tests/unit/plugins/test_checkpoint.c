@@ -307,15 +307,18 @@ Test(checkpoint, one_that_may_not_be_removed_is_no_error)
     expect("epoch=0-step=10 epoch=1-step=20");
 }
 
-Test(checkpoint, a_save_that_fails_ends_the_run_and_removes_nothing)
+Test(checkpoint, a_save_that_the_disk_refuses_is_no_end_and_any_other_failure_is_and_neither_removes_anything)
 {
     begin();
     epoch(1);
-    s.save_status = LTH_IO;
-    s.now.global_step++;
     const lth_callback *c = p.table;
-    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
-    expect("epoch=0-step=10");
+    const lth_status statuses[] = { LTH_IO, LTH_NO_MEMORY, LTH_INVALID };
+    for (int i = 0; i < 3; i++) {
+        s.save_status = statuses[i];
+        s.now.global_step++;
+        cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), i < 2 ? LTH_OK : LTH_INVALID);
+        expect("epoch=0-step=10");
+    }
 }
 
 Test(checkpoint, one_that_could_not_be_written_is_neither_the_best_nor_in_the_list)
@@ -326,7 +329,7 @@ Test(checkpoint, one_that_could_not_be_written_is_neither_the_best_nor_in_the_li
     const lth_callback *c = p.table;
     s.save_status = LTH_IO;
     s.now.global_step = 5;
-    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
+    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_OK);
     cr_assert_str_empty(s.best);
     s.save_status = LTH_OK;
     epoch(0.4);
@@ -334,7 +337,7 @@ Test(checkpoint, one_that_could_not_be_written_is_neither_the_best_nor_in_the_li
     s.save_status = LTH_IO;
     s.now.global_step++;
     stage_metric(&s, "val_loss", 0.1);
-    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_IO);
+    cr_assert_eq(c->on_train_epoch_end(p.self, &s.trainer), LTH_OK);
     cr_assert_str_eq(s.best, "epoch=0-step=15");
     cr_assert_eq(s.best_score, 0.4);
     s.save_status = LTH_OK;
