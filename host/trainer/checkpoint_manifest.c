@@ -138,7 +138,8 @@ static bool read_tree(checkpoint_manifest *m)
 
 static lth_status read_checked(checkpoint_manifest *m, const char *path, const char *text, size_t size, error *e)
 {
-    int schema = 0;
+    int schema = -1;
+    const char *wrote = "";
     if (!own_hash_fits(text, size))
         return error_set(e, LTH_INVALID, "'%s' is damaged: its own SHA-256 does not fit", path);
     lth_status status = json_read_text(text, size, path, &m->tree, e);
@@ -148,6 +149,10 @@ static lth_status read_checked(checkpoint_manifest *m, const char *path, const c
     if (schema > CHECKPOINT_SCHEMA)
         return error_set(e, LTH_UNSUPPORTED, "'%s' has schema %d; this lthost knows schemas up to %d: use a newer one", path,
                          schema, CHECKPOINT_SCHEMA);
+    json_unpack(m->tree, "{s:s}", "lthost", &wrote);
+    if (schema >= 0 && schema < CHECKPOINT_SCHEMA)
+        return error_set(e, LTH_UNSUPPORTED, "'%s' has schema %d; this lthost reads schema %d: use the one that wrote it (%s)",
+                         path, schema, CHECKPOINT_SCHEMA, wrote);
     return schema == CHECKPOINT_SCHEMA && read_tree(m) ? LTH_OK
                                                        : error_set(e, LTH_INVALID, "'%s' is not a checkpoint's manifest", path);
 }

@@ -117,7 +117,12 @@ lth_status evaluate_validation(session *s, error *e)
 {
     const running_batch training = s->running;
     metrics_drain(&s->metrics); /* the rows of training come before those of validation */
+    const int64_t rows = s->rows;
     lth_status status = run(s, &evaluations[0], s->loaders.validate, s->loaders.validate_count, NULL, e);
+    if (status == LTH_STOPPED) { /* a resume point goes on with the whole of this validation: its rows so far do not count */
+        metrics_drain(&s->metrics);
+        s->rows = rows;
+    }
     s->running = training;
     s->validated_at = clock_seconds();
     return status;

@@ -76,12 +76,33 @@ lth_status resume_find(session *s, const char *which, checkpoint **out, error *e
 
 /* ---- Restoring ---- */
 
+/* Of a plugin as it was when the checkpoint was written; NULL where it does not tell. */
+static const char *plugin_version(const checkpoint *c, const char *id)
+{
+    const checkpoint_facts *facts = checkpoint_facts_of(c);
+    for (uint32_t i = 0; i < facts->plugin_count; i++)
+        if (strcmp(facts->plugins[i].id, id) == 0)
+            return facts->plugins[i].version;
+    return NULL;
+}
+
 static lth_status load_component(checkpoint *c, component *who, error *e)
 {
     state_reader r;
     uint32_t version;
     if (!who->table->load || !checkpoint_read_component(c, who->title, &r, &version))
         return LTH_OK;
+    if (version > who->table->state_version) {
+        const manifest *m = &who->known->plugin->manifest;
+        const char *wrote = plugin_version(c, m->id);
+        state_reader_end(&r, e);
+        return error_set(
+            e, LTH_UNSUPPORTED,
+            "[%s] the checkpoint holds the state of '%s' in version %u; the plugin '%s' %s knows versions up to %u: use "
+            "the one that wrote it (%s)",
+            who->title, who->known->id, (unsigned)version, m->id, m->version, (unsigned)who->table->state_version,
+            wrote ? wrote : "a newer one");
+    }
     lth_status status = component_load(who, &r.abi, version, e);
     lth_status read = state_reader_end(&r, e);
     return status != LTH_OK ? status : read;

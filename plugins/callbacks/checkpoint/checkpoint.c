@@ -313,6 +313,7 @@ static lth_status save(void *self, lth_writer *w)
     const struct checkpoint *c = self;
     keep_save(&c->keep, w);
     lth_put_i64(w, "last_step", c->last_step);
+    lth_put_i64(w, "deferred", c->deferred);
     return LTH_OK;
 }
 
@@ -322,7 +323,10 @@ static lth_status load(void *self, lth_reader *r, uint32_t version)
     (void)version;
     if (!keep_load(&c->keep, r))
         return lth_fail(c->host, LTH_NO_MEMORY, "no memory for the list of checkpoints");
+    int64_t deferred = 0;
     lth_get_i64(r, "last_step", &c->last_step);
+    lth_get_i64(r, "deferred", &deferred); /* a resume point of the trainer's may lie before the validation */
+    c->deferred = deferred != 0;
     return LTH_OK;
 }
 

@@ -70,13 +70,24 @@ static double throw(dice * d)
     return lth_random_uniform((uint64_t)kill_setting("SEED", 1), d->run, 0, LTH_STREAM_USER, d->thrown++);
 }
 
-static outcome killed_after(double seconds)
+static outcome killed_after(double seconds, int signal)
 {
     const struct timespec pause = { (time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9) };
     pid_t child = run_start(fit, NULL, NULL);
     nanosleep(&pause, NULL);
-    kill(child, SIGKILL);
+    kill(child, signal);
     return run_finish(child);
+}
+
+/* A line for each batch that was trained. */
+static int count_lines(const char *file)
+{
+    char *text = run_read(file);
+    int lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++)
+        lines++;
+    free(text);
+    return lines;
 }
 
 /* Once through the program, killed on the way or not: after a time, or before a system call. */
@@ -88,8 +99,9 @@ static outcome one_life(const whole *w, dice *d, bool by_call, char *how, size_t
         snprintf(how, size, "before system call %lld", (long long)call);
         return supervised(fit, &(fault_plan) { .kind = FAULT_KILL, .at = call }, NULL);
     }
-    snprintf(how, size, "after %.4f s", at * w->seconds);
-    return killed_after(at * w->seconds);
+    int signal = throw(d) < 0.75 ? SIGKILL : SIGTERM; /* which leaves a resume point of the trainer's */
+    snprintf(how, size, "%s after %.4f s", signal == SIGKILL ? "SIGKILL" : "SIGTERM", at * w->seconds);
+    return killed_after(at * w->seconds, signal);
 }
 
 /* No life may take up training further back than a checkpoint's interval behind where the one before had come. */
@@ -123,7 +135,8 @@ static int64_t killed_run(const whole *w, uint32_t number, bool supervise)
         char how[64] = "never";
         bool by_call = supervise && throw(&d) < 0.5;
         o = kills < MOST ? one_life(w, &d, by_call, how, sizeof how) : run_lthost(fit);
-        cr_assert(o.status == 0 || o.status == 1000 + SIGKILL, "%s, %s: %d\n%s", str_text(&what), how, o.status, o.err);
+        cr_assert(o.status == 0 || o.status == 1000 + SIGKILL || o.status == 1000 + SIGTERM || o.status == 128 + SIGTERM,
+                  "%s, %s: %d\n%s", str_text(&what), how, o.status, o.err);
         kills += o.status != 0;
         str_printf(&what, ", %s", o.status ? how : "to the end");
         bool over = o.status == 0;
@@ -155,4 +168,34 @@ Test(kill, a_run_that_is_killed_at_random_moments_ends_as_if_it_had_not_been)
     fprintf(stderr, "killed %lld times\n", (long long)kills);
     for (int i = 0; i < 3; i++)
         end_free(&of[i].end);
+}
+
+Test(kill, a_run_that_is_interrupted_in_validation_goes_on_with_that_validation_from_its_start)
+{
+    static const char *const long_validation[] = { "fit", "run.ini", "data.val=30000", "trainer.max_steps=6", NULL };
+    const struct timespec pause = { 0, 500000 };
+    setenv("LTHOST_TEST_RECORD", "record", 1);
+    kill_run_file(KILL_STREAM);
+    outcome o = run_lthost(long_validation);
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    end whole = end_of_run();
+    start_anew();
+    pid_t child = run_start(long_validation, NULL, NULL);
+    for (int i = 0; i < 20000 && count_lines("record") < 12; i++) /* "start", and the 11 batches before it */
+        nanosleep(&pause, NULL);
+    kill(child, SIGTERM);
+    o = run_finish(child);
+    cr_expect_eq(o.status, 128 + SIGTERM, "%d: %s", o.status, o.err);
+    outcome_free(&o);
+    char *state = run_read(KILL_RUN "checkpoints/last/state.json");
+    cr_expect_not_null(strstr(state, "\"batches\": 11"), "it was to be interrupted right after the 11th batch: %s", state);
+    free(state);
+    o = run_lthost(long_validation);
+    cr_expect_eq(o.status, 0, "%s", o.err);
+    outcome_free(&o);
+    end mine = end_of_run();
+    expect_same_end(&whole, &mine, "interrupted in validation");
+    end_free(&mine);
+    end_free(&whole);
 }

@@ -276,22 +276,28 @@ Test(checkpoint, half_written_and_half_removed_folders_are_cleared_and_never_tak
     cr_assert(!path_exists(path_of(".writing-step=20")) && !path_exists(path_of(".removing-step=10")));
 }
 
-Test(checkpoint, of_a_newer_schema_is_left_alone)
+Test(checkpoint, of_another_schema_is_refused_by_name_and_left_alone)
 {
+    static const struct {
+        char schema;
+        const char *says[2];
+    } cases[] = { { '9', { "schema 9", "use a newer one" } }, { '0', { "schema 0", "use the one that wrote it (0.1.0)" } } };
     checkpoint_dir_close(save_some(2));
-    const char *path = file_of("step=20", "manifest.json");
-    size_t size;
-    char *text = read_bytes(path, &size), hash[SHA256_HEX_SIZE], *hash_at = strstr(text, "  \"manifest_sha256\": \"");
-    strstr(text, "\"schema\": 1")[10] = '9';
-    sha256_of(text, (size_t)(hash_at - text), hash);
-    memcpy(hash_at + 22, hash, 64);
-    write_bytes(path, text, size);
-    free(text);
-    checkpoint *c;
-    error e = { 0 };
-    cr_assert_eq(open_which("last", true, true, &c, &e), LTH_UNSUPPORTED, "%s", e.text);
-    cr_assert(strstr(e.text, "schema 9") && strstr(e.text, "use a newer one"), "%s", e.text);
-    cr_assert(path_exists(path_of("step=20")));
+    for (int i = 0; i < 2; i++) {
+        const char *path = file_of("step=20", "manifest.json");
+        size_t size;
+        char *text = read_bytes(path, &size), hash[SHA256_HEX_SIZE], *hash_at = strstr(text, "  \"manifest_sha256\": \"");
+        strstr(text, "\"schema\": ")[10] = cases[i].schema;
+        sha256_of(text, (size_t)(hash_at - text), hash);
+        memcpy(hash_at + 22, hash, 64);
+        write_bytes(path, text, size);
+        free(text);
+        checkpoint *c;
+        error e = { 0 };
+        cr_assert_eq(open_which("last", true, true, &c, &e), LTH_UNSUPPORTED, "%s", e.text);
+        cr_assert(strstr(e.text, cases[i].says[0]) && strstr(e.text, cases[i].says[1]), "%s", e.text);
+        cr_assert(path_exists(path_of("step=20")));
+    }
 }
 
 Test(checkpoint, equal_runs_give_equal_files)

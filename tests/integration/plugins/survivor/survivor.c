@@ -19,6 +19,10 @@ struct survivor {
     lth_batch_norm1d norm;
 };
 
+#ifndef SURVIVOR_STATE /* survivor_older is built with another */
+#define SURVIVOR_STATE 3
+#endif
+
 static const lth_option model_options[] = { LTH_OPTION(struct survivor, hidden, "16", "1..", "width of the hidden layer") };
 
 static lth_status configure(void *self, lth_setup *s)
@@ -40,6 +44,7 @@ static lth_tensor training_step(void *self, lth_step *step)
 {
     lth_tensor loss = lth_cross_entropy(forward(self, step), lth_input(step, "y"));
     lth_log(step, "train_loss", loss, .on_step = 1, .on_epoch = 1);
+    lth_log(step, "x_mean", lth_mean(lth_input(step, "x"))); /* which samples came */
     return loss;
 }
 
@@ -90,7 +95,7 @@ static lth_status load(void *self, lth_reader *r, uint32_t version)
 }
 
 LTH_HOOKS(hooks, .on_train_start = on_train_start, .on_train_batch_end = on_train_batch_end);
-LTH_MODEL(survivor, .summary = "dropout, batch norm and a state of its own", .options = LTH_OPTIONS(model_options), .state_version = 3,
+LTH_MODEL(survivor, .summary = "dropout, batch norm and a state of its own", .options = LTH_OPTIONS(model_options), .state_version = SURVIVOR_STATE,
           .save = save, .load = load, .configure = configure, .training_step = training_step, .validation_step = validation_step,
           .hooks = &hooks);
 
