@@ -54,6 +54,15 @@ static bool whole_number(reader *r, const char *text, int line, long long lowest
     return false;
 }
 
+static void unknown_word(reader *r, const manifest_word *words, const char *part, size_t length, int line)
+{
+    str known = { 0 };
+    for (const manifest_word *w = words; w->word; w++)
+        str_printf(&known, "%s%s", w == words ? "" : ", ", w->word);
+    diagnostics_error(r->d, r->path, line, "'%.*s' is not known here; known are: %s", (int)length, part, str_text(&known));
+    str_free(&known);
+}
+
 static uint32_t read_words(reader *r, const manifest_word *words, const char *text, int line)
 {
     uint32_t all = 0;
@@ -68,7 +77,7 @@ static uint32_t read_words(reader *r, const manifest_word *words, const char *te
         while (w->word && !(strlen(w->word) == length && memcmp(w->word, part, length) == 0))
             w++;
         if (!w->word)
-            diagnostics_error(r->d, r->path, line, "'%.*s' is not known here", (int)length, part);
+            unknown_word(r, words, part, length, line);
         all |= w->value;
     }
     return all;

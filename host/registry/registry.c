@@ -16,8 +16,9 @@ static void first_text(const diagnostics *d, arena *memory, const char **out)
         const diagnostic *m = &d->at[i];
         if (m->severity != DIAGNOSTIC_ERROR)
             continue;
-        *out = m->line ? arena_format(memory, "%s:%d: %s", m->file, m->line, m->text)
-                       : arena_format(memory, "%s: %s", m->file ? m->file : "the manifest", m->text);
+        *out = m->line   ? arena_format(memory, "%s:%d: %s", m->file, m->line, m->text)
+               : m->file ? arena_format(memory, "%s: %s", m->file, m->text)
+                         : arena_copy_text(memory, m->text);
     }
 }
 
@@ -175,6 +176,19 @@ static const char *nearest_id(const registry *r, const char *kind, const char *i
     return found;
 }
 
+/* The component of this kind and id that a plugin has in another version of the kind than this host knows; NULL: none. */
+static const manifest_component *of_another_version(const registry *r, const char *kind, const char *id)
+{
+    for (size_t i = 0; i < r->plugin_count; i++)
+        for (uint32_t k = 0; k < r->plugins[i]->manifest.component_count; k++) {
+            const manifest_component *m = &r->plugins[i]->manifest.components[k];
+            size_t n = strlen(kind);
+            if (!m->kind && strcmp(m->id, id) == 0 && strncmp(m->interface, kind, n) == 0 && m->interface[n] == '/')
+                return m;
+        }
+    return NULL;
+}
+
 static void report_missing(const registry *r, const char *kind, const char *id, const char *file, int line, diagnostics *d)
 {
     /* A plugin whose manifest could not be read is known by its folder's name alone. */
@@ -184,6 +198,11 @@ static void report_missing(const registry *r, const char *kind, const char *id, 
         return;
     }
     diagnostics_error(d, file, line, "there is no %s '%s'", kind, id);
+    const manifest_component *m = of_another_version(r, kind, id);
+    if (m) {
+        diagnostics_hint(d, "a plugin has one as %s, which this lthost does not know", m->interface);
+        return;
+    }
     const char *close = nearest_id(r, kind, id);
     const registry_component *other = NULL;
     while ((other = registry_next(r, NULL, other)) && strcmp(other->id, id) != 0)
