@@ -70,12 +70,18 @@ static int64_t find(const text_list *l, const char *text)
 
 /* ---- Columns ---- */
 
+static int no_row(source *s)
+{
+    const reader *r = &s->reader;
+    return fail(s, "%s:%lld:%lld: %s", s->path, (long long)r->line, (long long)r->count + 1, r->error);
+}
+
 static int read_names(source *s)
 {
     reader *r = &s->reader;
     int status = reader_next(r);
     if (status < 0)
-        return fail(s, "%s: %s", s->path, r->error);
+        return no_row(s);
     if (status == 0)
         return fail(s, "%s: the file is empty", s->path);
     for (int64_t i = 0; i < r->count; i++) {
@@ -137,7 +143,7 @@ static bool make_room(frame *f, const roles *r)
 {
     if (f->rows < f->capacity)
         return true;
-    size_t capacity = f->capacity ? 2 * (size_t)f->capacity : 256;
+    size_t capacity = f->capacity ? 2 * (size_t)f->capacity : 1 + 4096 / (size_t)(r->features.count + r->targets.count);
     float *x = realloc(f->x, capacity * (size_t)r->features.count * sizeof *x);
     f->x = x ? x : f->x;
     float *y = realloc(f->y, capacity * (size_t)r->targets.count * sizeof *y);
@@ -162,12 +168,11 @@ static int read_number(source *s, int64_t column, float *out)
 {
     const char *cell = s->reader.cells[column];
     double value = number_of(cell);
-    if (isfinite(value)) {
-        *out = (float)value;
+    *out = (float)value;
+    if (isfinite(*out))
         return 0;
-    }
-    return fail(s, "%s:%lld:%lld: column '%s': '%.60s' is not a number", s->path, (long long)s->reader.line, (long long)column + 1,
-                s->names.at[column], cell);
+    return fail(s, "%s:%lld:%lld: column '%s': '%.60s' is %s", s->path, (long long)s->reader.line, (long long)column + 1,
+                s->names.at[column], cell, isfinite(value) ? "too large for a number of 32 bits" : "not a number");
 }
 
 static int read_class(source *s, int64_t column, int64_t *out)
@@ -252,7 +257,7 @@ static int read_file(source *s)
         if (read_row(s))
             return -1;
     if (more < 0)
-        return fail(s, "%s: %s", s->path, s->reader.error);
+        return no_row(s);
     if (s->frame->rows == 0)
         return fail(s, "%s: there are no rows", s->path);
     return s->roles->classify && s->kind == FRAME_FIRST ? sort_classes(s) : 0;

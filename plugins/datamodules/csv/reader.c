@@ -26,8 +26,11 @@ static int read_all(reader *r, gzFile file, const char *path)
         int n = gzread(file, r->text + size, (unsigned)(capacity - size < 1u << 30 ? capacity - size : 1u << 30));
         if (n < 0) {
             int code;
-            const char *reason = gzerror(file, &code);
-            return fail(r, path, code == Z_ERRNO ? strerror(errno) : reason);
+            gzerror(file, &code);
+            return fail(r, path,
+                        code == Z_ERRNO       ? strerror(errno)
+                        : code == Z_MEM_ERROR ? "no memory"
+                                              : "its compressed data is damaged");
         }
         size += (size_t)n;
         r->text[size] = 0;
@@ -73,7 +76,7 @@ static int add_cell(reader *r, char *cell)
         int64_t capacity = r->capacity ? 2 * r->capacity : 16;
         char **more = realloc(r->cells, (size_t)capacity * sizeof *more);
         if (!more) {
-            snprintf(r->error, sizeof r->error, "no memory for a row of %lld cells", (long long)r->count);
+            snprintf(r->error, sizeof r->error, "no memory for so many cells");
             return -1;
         }
         r->cells = more;
@@ -130,8 +133,7 @@ int reader_next(reader *r)
         if (quoted)
             stop = cell ? *r->at : 0;
         if (!cell || (stop && stop != r->delimiter && stop != '\n')) {
-            snprintf(r->error, sizeof r->error, "line %lld, column %lld: a cell that begins with a quote does not end with one",
-                     (long long)r->line, (long long)r->count + 1);
+            snprintf(r->error, sizeof r->error, "a cell that begins with a quote does not end with one");
             return -1;
         }
         if (add_cell(r, cell))

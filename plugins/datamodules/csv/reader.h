@@ -18,7 +18,7 @@ typedef struct reader {
 
 /* 0, or -1. A byte-order mark is passed over. */
 int reader_open(reader *r, const char *path, char delimiter);
-/* The next row: 1; 0 at the end; -1 for quotes that do not end. Empty lines are passed over. */
+/* The next row: 1; 0 at the end; -1 for quotes that do not end, in cell `count` + 1. Empty lines are passed over. */
 int reader_next(reader *r);
 void reader_close(reader *r);
 

@@ -102,7 +102,11 @@ static lth_status read_file(struct digits *d)
     if (!file)
         return lth_fail(d->host, LTH_ERROR, "cannot open %s, which belongs to the plugin", path);
     lth_status status = LTH_OK;
+    int fault = Z_OK;
     while (!status && gzgets(file, line, sizeof line)) {
+        gzerror(file, &fault);
+        if (fault != Z_OK) /* so this line is cut off */
+            break;
         if (!make_room(d))
             status = lth_fail(d->host, LTH_NO_MEMORY, "no memory for the digits");
         else if (!read_row(line, d->x + d->count * PIXELS, d->y + d->count))
@@ -110,10 +114,12 @@ static lth_status read_file(struct digits *d)
         else
             d->count++;
     }
-    int fault = Z_OK;
-    const char *reason = gzerror(file, &fault);
+    gzerror(file, &fault);
     if (!status && (fault != Z_OK || d->count == 0))
-        status = lth_fail(d->host, LTH_ERROR, "cannot read %s: %s", path, *reason ? reason : "it is empty");
+        status = lth_fail(d->host, LTH_ERROR, "cannot read %s: %s", path,
+                          fault == Z_OK          ? "it is empty"
+                          : fault == Z_BUF_ERROR ? "it ends too early"
+                                                 : "it is damaged");
     gzclose(file);
     return status;
 }

@@ -42,9 +42,12 @@ static int take(source *s, void *out, int64_t size)
 {
     int got = gzread(s->file, out, (unsigned)size);
     int code = Z_OK;
-    const char *reason = gzerror(s->file, &code);
+    gzerror(s->file, &code);
     if (got < 0 || (code != Z_OK && code != Z_BUF_ERROR))
-        return fail(s, "cannot be read at offset %lld: %s", (long long)s->offset, code == Z_ERRNO ? strerror(errno) : reason);
+        return fail(s, "cannot be read at offset %lld: %s", (long long)s->offset,
+                    code == Z_ERRNO       ? strerror(errno)
+                    : code == Z_MEM_ERROR ? "no memory"
+                                          : "its compressed data is damaged");
     s->offset += got;
     return got == size ? 0 : 1;
 }

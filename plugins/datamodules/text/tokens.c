@@ -33,8 +33,11 @@ static int read_all(gzFile file, char **text, int64_t *size, complaint *c)
         int n = gzread(file, *text + *size, (unsigned)(capacity - *size < 1 << 30 ? capacity - *size : 1 << 30));
         if (n < 0) {
             int code;
-            const char *reason = gzerror(file, &code);
-            return fail(c, "cannot be read: %s", code == Z_ERRNO ? strerror(errno) : reason);
+            gzerror(file, &code);
+            return fail(c, "cannot be read: %s",
+                        code == Z_ERRNO       ? strerror(errno)
+                        : code == Z_MEM_ERROR ? "no memory"
+                                              : "its compressed data is damaged");
         }
         *size += n;
         if (n == 0)
@@ -101,8 +104,8 @@ static int no_text(complaint *c, const char *text, int64_t at)
     int64_t line = 1;
     for (int64_t i = 0; i < at; i++)
         line += text[i] == '\n';
-    return fail(c, "line %lld, offset %lld: byte %02x is no UTF-8 text (vocabulary = bytes takes any file)", (long long)line,
-                (long long)at, (unsigned char)text[at]);
+    return fail(c, "line %lld: byte %02x at offset %lld is no UTF-8 text (vocabulary = bytes takes any file)", (long long)line,
+                (unsigned char)text[at], (long long)at);
 }
 
 /* ---- Vocabulary ---- */

@@ -171,10 +171,10 @@ Test(text_data, what_is_wrong_is_told_with_its_place)
     snprintf(other, sizeof other, "%s/other.txt", dir);
     plugin_write_file(other, "abc!");
     const struct { const char *option, *value, *text; lth_stage stage; const char *says; } cases[] = {
-        { NULL, NULL, "abc\nd\xff", LTH_STAGE_TRAIN, "text.txt: line 2, offset 5: byte ff is no UTF-8 text" },
-        { NULL, NULL, "a\xc0\x80", LTH_STAGE_TRAIN, "offset 1: byte c0" },
-        { NULL, NULL, "a\xed\xa0\x80", LTH_STAGE_TRAIN, "offset 1: byte ed" },
-        { NULL, NULL, "a\xe2\x82", LTH_STAGE_TRAIN, "offset 1: byte e2" },
+        { NULL, NULL, "abc\nd\xff", LTH_STAGE_TRAIN, "text.txt: line 2: byte ff at offset 5 is no UTF-8 text" },
+        { NULL, NULL, "a\xc0\x80", LTH_STAGE_TRAIN, "byte c0 at offset 1" },
+        { NULL, NULL, "a\xed\xa0\x80", LTH_STAGE_TRAIN, "byte ed at offset 1" },
+        { NULL, NULL, "a\xe2\x82", LTH_STAGE_TRAIN, "byte e2 at offset 1" },
         { NULL, NULL, "", LTH_STAGE_TRAIN, "text.txt: there is no text to train on" },
         { "context", "36", forty, LTH_STAGE_TRAIN, "text.txt: 36 tokens are too few for a sample: context = 36 needs 37" },
         { NULL, NULL, forty, LTH_STAGE_TRAIN, "text.txt: 4 tokens are too few for a sample: context = 4 needs 5" },
