@@ -164,7 +164,11 @@ lth_status component_result(component *c, const char *hook, lth_status status, e
 void component_add_fault(component *c, error *e)
 {
     error fault = take_fault(c);
-    if (fault.status != LTH_OK)
+    if (fault.status == LTH_OK)
+        return;
+    if (str_ends(e->text, " failed")) /* that says no more than what the plugin reports */
+        snprintf(e->text, sizeof e->text, "%s", fault.text);
+    else
         error_prefix(e, "%s: ", fault.text);
 }
 

@@ -60,7 +60,8 @@ static inline void component_leave(void) { crash_crumb = (crumb) { NULL, NULL, N
 /* After a call: an error that names section and hook, with what the plugin told by lth_fail. Also leaves. */
 lth_status component_result(component *c, const char *hook, lth_status status, error *e);
 
-/* Puts what the running call reported, if anything, in front of an error that came by another way. */
+/* Puts what the running call reported, if anything, in front of an error that came by another way, or in the place of one that
+ * tells no reason. */
 void component_add_fault(component *c, error *e);
 
 lth_status component_save(component *c, lth_writer *w, error *e);
