@@ -113,7 +113,8 @@ static lth_status open_last(const checkpoint_open_args *args, checkpoint **out, 
     if (status || *out)
         return status;
     if (damaged)
-        return error_set(e, LTH_INVALID, "all %zu checkpoints in '%s' are damaged", damaged, args->dir);
+        return error_set(e, LTH_INVALID, "no checkpoint in '%s' is whole: %zu %s damaged; remove %s to start from the beginning",
+                         args->dir, damaged, damaged == 1 ? "is" : "are", damaged == 1 ? "it" : "them");
     str corrupt = { 0 };
     if (checkpoint_corrupt(args->dir, &corrupt) > 0)
         error_set(e, LTH_INVALID, "'%s' has damaged checkpoints alone: %s; remove them to start from the beginning", args->dir,
@@ -157,6 +158,9 @@ static lth_status open_path(const checkpoint_open_args *args, checkpoint **out, 
         last.dir = checkpoints;
         last.quarantine = false; /* that run may be another process's */
         status = open_last(&last, out, e);
+    } else if (!holds(folder, CHECKPOINT_MANIFEST_FILE) && !holds(folder, CHECKPOINT_MODEL_FILE)) {
+        status = error_set(e, LTH_INVALID, "'%s' is no checkpoint, nor a run's folder: '%s' has no " CHECKPOINT_MANIFEST_FILE,
+                           args->which, folder);
     } else {
         status = open_folder(folder, args->resume, out, e);
     }

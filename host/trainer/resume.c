@@ -302,7 +302,7 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
         metrics_from_json(&s->metrics, json_object_get(root, "metrics"), e) != LTH_OK ||
         schedules_from_json(s, c, root, e) != LTH_OK || load_position(s, c, e) != LTH_OK ||
         best_from_json(s, json_object_get(root, "best"), e) != LTH_OK)
-        return e->status;
+        return error_prefix(e, "cannot go on from '%s': ", session_short_path(s, checkpoint_path(c)));
     /* A stop that a plugin asked for holds, unless the run file has changed since: then it is a wish to go on. */
     const char *stop = json_string_value(json_object_get(root, "stop"));
     if (stop && is_same_run_file(s, c))

@@ -92,14 +92,21 @@ static lth_status find_evaluated(session *s, const char *after, checkpoint **out
     return e->status;
 }
 
-static lth_status open_run_dir(session *s, const char *after, error *e)
+static lth_status write_run_file(session *s, error *e)
+{
+    char *path = path_join(s->run_dir, "run.ini");
+    lth_status status = file_write_atomic(path, str_text(&s->run_ini), s->run_ini.length, e);
+    free(path);
+    return status;
+}
+
+/* resuming: the folder's run file stays what it is until the run has taken up its state under the new one. */
+static lth_status open_run_dir(session *s, const char *after, bool resuming, error *e)
 {
     if (after ? run_dir_use(s, after, e) != LTH_OK : !s->run_dir && run_dir_make(s, e) != LTH_OK)
         return e->status;
     session_resolve(s);
-    char *path = path_join(s->run_dir, "run.ini");
-    lth_status status = after ? LTH_OK : file_write_atomic(path, str_text(&s->run_ini), s->run_ini.length, e);
-    free(path);
+    lth_status status = after || resuming ? LTH_OK : write_run_file(s, e);
     if (status == LTH_OK && s->in_fit && s->options.enable_checkpointing)
         status = checkpoint_dir_open(s->checkpoint_path, &s->checkpoints, e);
     return status;
@@ -113,6 +120,8 @@ static lth_status run_fit(session *s, checkpoint *from, error *e)
         optimizers_configure(s, e) != LTH_OK || engine_allocate(s->engine, session_accumulates(s), e) != LTH_OK)
         return e->status;
     if (from ? resume_loops(s, from, e) != LTH_OK : session_weights(s, e) != LTH_OK)
+        return e->status;
+    if (from && write_run_file(s, e) != LTH_OK)
         return e->status;
     if (from)
         console_line(&s->console, "resumed from %s: epoch %lld, step %lld", session_short_path(s, checkpoint_path(from)),
@@ -207,7 +216,7 @@ static int run_built(session *s, const char *after, error *e)
     checkpoint *from = NULL;
     lth_status status = s->in_fit ? find_resume(s, &from, e) : find_evaluated(s, after, &from, e);
     if (status == LTH_OK)
-        status = open_run_dir(s, after, e);
+        status = open_run_dir(s, after, s->in_fit && from, e);
     if (status == LTH_OK)
         status = session_init(s, e);
     bool begun = status == LTH_OK;

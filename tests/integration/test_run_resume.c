@@ -351,7 +351,7 @@ Test(resume, auto_refuses_a_run_whose_checkpoints_are_all_damaged_each_time)
         free(model);
     }
     globfree(&found);
-    static const char *const said[] = { "are damaged", ".corrupt", ".corrupt" };
+    static const char *const said[] = { "is whole: ", ".corrupt", ".corrupt" };
     for (size_t i = 0; i < 3; i++) {
         o = RUN("fit", "run.ini", "--resume", "auto");
         cr_expect_eq(o.status, 1, "%zu: %d %s", i, o.status, o.err);

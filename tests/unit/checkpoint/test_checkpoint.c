@@ -168,7 +168,7 @@ Test(checkpoint, a_damaged_one_that_was_asked_for_by_name_is_an_error)
     error_clear(&e);
     damage("step=10", "run.ini");
     cr_assert_eq(open_which("last", true, true, &c, &e), LTH_INVALID, "all gone is not the same as none yet");
-    cr_assert(strstr(e.text, "all 2 checkpoints"), "%s", e.text);
+    cr_assert(strstr(e.text, "2 are damaged"), "%s", e.text);
     checkpoint_dir_close(d);
 }
 
