@@ -25,7 +25,7 @@ static const lth_option options[] = {
     LTH_OPTION(struct llama, hidden, "344", "1..1048576", "width within the feed-forward part"),
     LTH_OPTION(struct llama, theta, "10000", "1..", "base of the rotary embedding's angles"),
     LTH_OPTION(struct llama, gradient_checkpointing, "false", NULL,
-               "layers are computed again in the backward pass: less memory, more work, the same bits"),
+               "layers are computed again in the backward pass: less memory, more work, the same bits (in bf16, to rounding)"),
 };
 
 static lth_status init(void *self, const lth_host *host)
