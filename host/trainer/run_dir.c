@@ -115,7 +115,8 @@ lth_status run_dir_use_killed(session *s, error *e)
     file_names_free(&names);
     char *path = str_format("%s/version_%lld", parent, (long long)newest), *about = path_join(path, "run.json");
     if (e->status == LTH_OK && newest >= 0 && lock(s, path, e) == LTH_OK) {
-        if (s->lock.left_behind || !path_exists(about))
+        s->made_run_dir = s->lock.left_behind || !path_exists(about);
+        if (s->made_run_dir) /* as good as new: nothing in it is worth keeping yet */
             use_locked(s, path, e);
         else
             file_unlock(&s->lock);
@@ -136,8 +137,10 @@ lth_status run_dir_make(session *s, error *e)
         const char *path = arena_format(&s->memory, "%s/version_%lld", parent, (long long)n);
         if (mkdir(path, 0777) == 0) {
             s->made_run_dir = true;
+            s->run_dir = arena_copy_text(&s->memory, path); /* to be removed, where the rest fails */
             s->version = n;
-            run_dir_use(s, path, e);
+            if (file_sync_dir(parent, e) == LTH_OK)
+                run_dir_use(s, path, e);
             break;
         }
         if (errno != EEXIST)

@@ -162,8 +162,8 @@ lth_status file_write_atomic(const char *path, const void *data, size_t size, er
 lth_status file_sync_dir(const char *path, error *e)
 {
     int fd = open_retrying(path, O_RDONLY | O_DIRECTORY, 0);
-    if (fd < 0)
-        return file_failed(e, "open", path);
+    if (fd < 0) /* who may write in it but not read it cannot sync it */
+        return errno == EACCES ? LTH_OK : file_failed(e, "open", path);
     lth_status s = LTH_OK;
     if (fsync(fd) && errno != EINVAL && errno != ENOTSUP) /* some file systems cannot, and need not */
         s = file_failed(e, "sync", path);
@@ -198,7 +198,9 @@ lth_status file_lock(const char *path, file_lock_held *out, error *e)
     char text[24];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     out->left_behind = lock_holder(fd) != 0;
-    lth_status s = ftruncate(fd, 0) ? file_failed(e, "write", path) : file_write_all(fd, text, (size_t)n, path, e);
+    lth_status s = file_write_all(fd, text, (size_t)n, path, e); /* over the number before: one is there at any moment */
+    if (!s && ftruncate(fd, n))
+        s = file_failed(e, "write", path);
     if (s) {
         close(fd);
         return s;

@@ -2,6 +2,7 @@
  * util/file_tree.c: folders: made, listed, removed. */
 #include "file.h"
 #include "memory.h"
+#include "path.h"
 #include "str.h"
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +11,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* So that a folder is there after a power cut, too. */
+static lth_status sync_parent(const char *path, error *e)
+{
+    char *parent = path_dir(path);
+    lth_status s = file_sync_dir(parent, e);
+    free(parent);
+    return s;
+}
 
 lth_status file_make_dirs(const char *path, error *e)
 {
@@ -21,7 +31,10 @@ lth_status file_make_dirs(const char *path, error *e)
         char cut = *at;
         *at = 0;
         struct stat found;
-        if (*part && mkdir(part, 0777) && (errno != EEXIST || stat(part, &found) || !S_ISDIR(found.st_mode)))
+        int made = *part ? mkdir(part, 0777) : -1;
+        if (made == 0)
+            s = sync_parent(part, e);
+        else if (*part && (errno != EEXIST || stat(part, &found) || !S_ISDIR(found.st_mode)))
             s = errno == EEXIST ? error_set(e, LTH_IO, "cannot make the folder '%s': a file of that name is in the way", part)
                                 : file_failed(e, "make the folder", part);
         *at = cut;

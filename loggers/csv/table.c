@@ -3,6 +3,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,20 @@ static bool copy_rows(table *t, FILE *from, FILE *to, char *const *names, size_t
     return good;
 }
 
+/* The file's new place in its folder survives a power cut as its rows do. */
+static int sync_folder(const table *t)
+{
+    char *dir = strndup(t->path, (size_t)(strrchr(t->path, '/') - t->path));
+    int fd = dir ? open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int status = fd < 0 || (fsync(fd) != 0 && errno != EINVAL) ? -1 : 0; /* EINVAL: that file system has no such sync */
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    free(dir);
+    errno = reason;
+    return status;
+}
+
 /* Writes the file anew, with the columns given and without the rows above the limit or beyond `most`; takes over `names`. */
 static int rewrite_file(table *t, char **names, size_t count, const char *column, double limit, int64_t most)
 {
@@ -181,7 +196,7 @@ static int rewrite_file(table *t, char **names, size_t count, const char *column
     if (good) {
         write_header(to, names, count);
         if (from)
-            good = read_line(t, from) && copy_rows(t, from, to, names, count, column, limit, most);
+            good = read_line(t, from) && copy_rows(t, from, to, names, count, column, limit, most) && !ferror(from);
         good = good && fflush(to) == 0 && !ferror(to) && fsync(fileno(to)) == 0;
     }
     int reason = errno;
@@ -191,12 +206,13 @@ static int rewrite_file(table *t, char **names, size_t count, const char *column
         good = false;
         reason = errno;
     }
-    if (good && rename(t->beside, t->path) != 0) {
+    if (good && (rename(t->beside, t->path) != 0 || sync_folder(t) != 0)) {
         good = false;
         reason = errno;
     }
     free_names(good ? t->names : names, good ? t->count : count);
     if (!good) {
+        unlink(t->beside);
         errno = reason ? reason : EIO;
         return -1;
     }

@@ -49,15 +49,16 @@ static void list_below(str *out, const char *folder)
     file_names_free(&names);
 }
 
-end end_of_run(void)
+end end_of_run(const char *what)
 {
     end r = { .metrics = run_read(KILL_RUN "metrics.csv") };
     char best[256] = "";
     str files = { 0 };
-    cr_assert_neq(run_sha256(KILL_RUN "checkpoints/last/model.safetensors", r.model)[0], '\0', "no last checkpoint");
+    cr_assert_neq(run_sha256(KILL_RUN "checkpoints/last/model.safetensors", r.model)[0], '\0', "%s: there is no last checkpoint",
+                  what);
     run_sha256(KILL_RUN "checkpoints/last/optimizer.safetensors", r.optimizer);
     run_sha256(KILL_RUN "checkpoints/best/model.safetensors", r.best_model);
-    cr_assert_gt(readlink(KILL_RUN "checkpoints/best", best, sizeof best - 1), 0, "no best checkpoint");
+    cr_assert_gt(readlink(KILL_RUN "checkpoints/best", best, sizeof best - 1), 0, "%s: there is no best checkpoint", what);
     list_below(&files, "runs");
     r.best = str_dup(best);
     r.files = str_dup(str_text(&files));

@@ -18,7 +18,7 @@ typedef struct end {
     char *best, *metrics, *files; /* name of the best checkpoint; metrics.csv; every name below runs/ */
 } end;
 
-end end_of_run(void);
+end end_of_run(const char *what);
 void end_free(end *e);
 void expect_same_end(const end *a, const end *b, const char *what);
 

@@ -24,13 +24,13 @@ static void run_whole(const char *what)
 
 Test(calls, a_run_that_is_killed_before_any_system_call_goes_on_to_the_same_end)
 {
-    int64_t stride = kill_setting("CALL_STRIDE", 23), killed = 0;
+    int64_t stride = kill_setting("CALL_STRIDE", 41), killed = 0;
     error e = { 0 };
     if (!can_supervise())
         return;
     kill_run_file(KILL_DIGITS);
     run_whole("nobody kills it");
-    end whole = end_of_run();
+    end whole = end_of_run("nothing happens");
     for (int64_t at = 1;; at += stride) {
         char what[64];
         str log = { 0 };
@@ -41,7 +41,7 @@ Test(calls, a_run_that_is_killed_before_any_system_call_goes_on_to_the_same_end)
         cr_assert(over || o.status == 1000 + SIGKILL, "%s: %d %s", what, o.status, o.err);
         outcome_free(&o);
         run_whole(what);
-        end mine = end_of_run();
+        end mine = end_of_run(what);
         expect_same_end(&whole, &mine, what);
         end_free(&mine);
         str_free(&log);

@@ -75,7 +75,7 @@ Test(change, another_number_of_loader_threads_or_of_prefetched_batches_gives_the
         kill_run_file((kill_data)data);
         start_anew();
         MUST_RUN("fit", "run.ini", "trainer.max_steps=14");
-        end whole = end_of_run();
+        end whole = end_of_run("nothing happens");
         for (int k = 0; k < 2; k++) {
             start_anew();
             MUST_RUN("fit", "run.ini", "trainer.max_steps=5", settings[!k][0], settings[!k][1]);

@@ -28,14 +28,14 @@ static end whole_run(void)
     outcome o = run_lthost(fit);
     cr_assert_eq(o.status, 0, "%s", o.err);
     outcome_free(&o);
-    end whole = end_of_run();
+    end whole = end_of_run("nothing happens");
     file_remove_tree("runs", &e);
     return whole;
 }
 
 static void expect_end(const end *whole, const char *what)
 {
-    end mine = end_of_run();
+    end mine = end_of_run(what);
     expect_same_end(whole, &mine, what);
     end_free(&mine);
 }
@@ -179,7 +179,7 @@ Test(outside, a_folder_that_may_not_be_written_is_named_and_nothing_is_lost)
     o = as_nobody(fit);
     cr_expect_eq(o.status, 0, "%d: %s", o.status, o.err);
     outcome_free(&o);
-    end mine = end_of_run();
+    end mine = end_of_run("written at last");
     cr_expect_str_eq(mine.model, whole.model);
     end_free(&mine);
 

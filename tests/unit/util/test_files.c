@@ -219,10 +219,12 @@ Test(file, lock_is_held_by_one_process_and_ends_with_it)
     waitpid(child, NULL, 0);
     error_clear(&e);
     cr_assert(!file_lock(in("lock"), &lock, &e), "%s", e.text);
+    cr_assert(lock.left_behind, "its holder was killed");
     cr_assert(file_lock(in("lock"), &second, &e) == LTH_STOPPED);
     file_unlock(&lock);
     error_clear(&e);
     cr_assert(!file_lock(in("lock"), &second, &e));
+    cr_assert(!second.left_behind, "its holder gave it back");
     file_unlock(&second);
     cr_assert(file_lock(in("absent/lock"), &lock, &e) == LTH_IO);
 }
