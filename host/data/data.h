@@ -43,7 +43,11 @@ typedef struct data_args {
     uint64_t seed;
     int32_t rank, world;
     const char *identity; /* of the datamodule and its options (a hash of [data], say): for data_prepare; NULL: the id alone */
-    void (*thread_started)(void *context); /* on each loader thread, first of all; NULL: nothing to do */
+    /* For reports; each may be NULL. On a loader thread first of all; around calls of the dataset, on whatever thread (a NULL
+     * hook: it is over); and after a call that failed, still within it: what the plugin told goes in front of `e`. */
+    void (*thread_started)(void *context);
+    void (*entering)(void *context, const char *hook);
+    void (*explain)(void *context, error *e);
     void *thread_context;
 } data_args;
 

@@ -63,6 +63,7 @@ void loader_fill(data_loader *l, loader_slot *s, int64_t number)
     batch *b = &s->batch;
     b->epoch = l->epoch;
     b->view.index = number;
+    data_enter(l->module, l->is_stream ? "decode" : "fetch");
     if (l->is_stream) {
         fill_stream(l, b, b->view.size);
     } else {
@@ -70,6 +71,7 @@ void loader_fill(data_loader *l, loader_slot *s, int64_t number)
         b->view.last = number + 1 == l->length;
         fill_map(l, b, number, left < l->batch_size ? left : l->batch_size);
     }
+    data_leave(l->module, &b->error);
     b->filling = false;
     if (!b->error.status)
         batch_end(b);

@@ -24,7 +24,9 @@ static bool draw(data_loader *l, loader_slot *s, int64_t number)
     int64_t count = 0;
     l->drawing = true;
     pthread_mutex_unlock(&l->lock);
+    data_enter(l->module, "next");
     lth_status status = stream_draw(&l->stream, b->references, &count, &last, &b->error);
+    data_leave(l->module, &b->error);
     pthread_mutex_lock(&l->lock);
     l->drawing = false;
     b->view.index = number;
@@ -132,10 +134,13 @@ lth_status data_loader_start(data_loader *l, int64_t epoch, int64_t position, er
     l->epoch = epoch;
     l->given = position;
     lth_status status = LTH_OK;
-    if (l->is_stream)
+    if (l->is_stream) {
+        data_enter(l->module, "rewind");
         status = stream_start(&l->stream, epoch, position, e);
-    else
+        data_leave(l->module, e);
+    } else {
         order_begin(&l->order, epoch);
+    }
     if (!status)
         status = loader_run(l, e);
     if (status)

@@ -69,7 +69,12 @@ lth_status data_loader_load(data_loader *l, lth_reader *r, error *e)
         l->saved_position = l->length;
     l->has_saved = true;
     loader_quiet(l);
-    return l->is_stream ? stream_load(&l->stream, l->saved_epoch, l->saved_position, r, e) : LTH_OK;
+    if (!l->is_stream)
+        return LTH_OK;
+    data_enter(l->module, "load");
+    status = stream_load(&l->stream, l->saved_epoch, l->saved_position, r, e);
+    data_leave(l->module, e);
+    return status;
 }
 
 void data_loader_saved(const data_loader *l, int64_t *epoch, int64_t *position)

@@ -45,6 +45,19 @@ struct data_module {
 /* The stage whose datasets serve this one: the sanity check validates. */
 static inline lth_stage data_stage_of(lth_stage s) { return s == LTH_STAGE_SANITY ? (lth_stage)LTH_STAGE_VALIDATE : s; }
 
+/* Around calls of the dataset: args.entering and args.explain. `e`: what came of them. */
+static inline void data_enter(const data_module *m, const char *hook)
+{
+    if (m->args.entering)
+        m->args.entering(m->args.thread_context, hook);
+}
+static inline void data_leave(const data_module *m, error *e)
+{
+    if (e && e->status != LTH_OK && m->args.explain)
+        m->args.explain(m->args.thread_context, e);
+    data_enter(m, NULL);
+}
+
 /* "train", "validate", ...: for messages and names of threads. */
 const char *data_stage_name(lth_stage s);
 

@@ -30,6 +30,7 @@ typedef struct eager_program {
     eager_step *steps;
     uint32_t *reads;
     uint32_t step_count, read_count;
+    uint32_t running;    /* node */
     void **values;       /* by value; of INPUT nodes: what is bound; of a loop's body: NULL */
     const void **inputs; /* scratch: of a step */
     void **outputs;
@@ -212,6 +213,7 @@ static lth_status run_step(engine *g, eager_program *p, const eager_step *step, 
         p->inputs[i] = p->values[p->reads[step->reads + i]];
     for (uint32_t i = 0; i < last->value_count; i++)
         p->outputs[i] = p->values[last->first_value + i];
+    *(volatile uint32_t *)&p->running = step->node;
     lth_bindings own = *bindings;
     own.inputs = p->inputs;
     own.outputs = p->outputs;
@@ -237,6 +239,7 @@ lth_status eager_run(engine *g, eager_program *p, const lth_bindings *bindings, 
 }
 
 const void *eager_value(const eager_program *p, uint32_t value) { return p->values[value]; }
+const uint32_t *eager_running_node(const eager_program *p) { return &p->running; }
 
 void eager_free(engine *g, eager_program *p)
 {

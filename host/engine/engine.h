@@ -110,6 +110,14 @@ uint32_t engine_output(engine *g, lth_tensor x, const char *file, uint32_t line)
  * any other tensor. */
 lth_site engine_place(engine *g, lth_tensor x);
 
+/* The op that a plan is at, for the report of a crash: async-signal-safe. False: no plan runs in this process, or its
+ * accelerator does not tell. [any] */
+typedef struct engine_running {
+    const char *name, *file;
+    uint32_t line;
+} engine_running;
+bool engine_running_op(engine_running *out);
+
 /* Symbolic gradients of loss for all parameters of the optimizer, group by group; *out lives until engine_end. A parameter
  * that is not on a path from the loss has zeros: its update is that of a zero gradient (weight decay and momentum go on),
  * where PyTorch would skip a parameter whose grad is None. A loss that depends on none of them fails the step. */

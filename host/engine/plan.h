@@ -97,6 +97,7 @@ void graph_hash(const graph *g, hash *h);
 struct eager_program *eager_compile(engine *g, const graph *in, error *e);
 lth_status eager_run(engine *g, struct eager_program *program, const lth_bindings *bindings, lth_run_result *result);
 const void *eager_value(const struct eager_program *program, uint32_t value);
+const uint32_t *eager_running_node(const struct eager_program *program); /* where it writes the node that it is at */
 void eager_free(engine *g, struct eager_program *program);
 
 /* nonfinite.c: runs the plan's graph again with every value kept and names the first op that made a non-finite number out

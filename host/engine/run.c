@@ -2,7 +2,28 @@
  * engine/run.c: running a plan, and what to say when it fails. */
 #include "engine/internal.h"
 
+#include <stdatomic.h>
 #include <string.h>
+
+/* ---- What runs, for the report of a crash: a signal handler has nothing else to look at than the process's own ---- */
+
+static _Atomic(const plan *) running;
+static _Atomic(const volatile uint32_t *) running_node;
+
+bool engine_running_op(engine_running *out)
+{
+    const plan *p = atomic_load(&running);
+    const volatile uint32_t *at = atomic_load(&running_node);
+    uint32_t node = p && at ? *at : LTH_NO_VALUE;
+    if (!p || node >= p->graph.node_count)
+        return false;
+    const lth_node *n = &p->graph.nodes[node];
+    const lth_site *s = &p->graph.sites[n->site];
+    *out = (engine_running) { describe_op(&p->graph, n), s->file ? s->file : "?", s->line };
+    return true;
+}
+
+/* ---- Running ---- */
 
 const void *plan_value(engine *g, const plan *p, uint32_t value)
 {
@@ -66,7 +87,10 @@ lth_status plan_run(engine *g, plan *p, void *const *outputs, error *e)
     result.struct_size = sizeof result;
     result.failed_node = LTH_NO_VALUE;
     result.message[0] = '\0';
+    atomic_store(&running_node, p->eager ? eager_running_node(p->eager) : &result.failed_node);
+    atomic_store(&running, p);
     lth_status status = p->eager ? eager_run(g, p->eager, &bindings, &result)
                                  : g->options.accelerator->run(g->options.accelerator_self, p->compiled, &bindings, &result);
+    atomic_store(&running, NULL);
     return status ? explain(g, p, &bindings, &result, status, e) : LTH_OK;
 }

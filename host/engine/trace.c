@@ -43,7 +43,10 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
         return;
     }
     if (x.trace != &t->head) {
-        trace_fail(t, file, line, "%s belongs to another trace: a rule (an optimizer's, or a custom op's gradient) and a step cannot share tensors", what);
+        trace_fail(
+            t, file, line,
+            "%s belongs to another trace: a rule (an optimizer's, or a custom op's gradient) and a step cannot share tensors",
+            what);
         return;
     }
     const char *advice = "a tensor lives for one step; keep what must outlive it in a buffer (lth_buffer_new, lth_assign)";
@@ -51,7 +54,9 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
     uint32_t slot = x.generation & 1;
     const graph *past = &g->records[slot];
     if (t->constants)
-        trace_fail(t, file, line, "%s is of an earlier use of a rule (an optimizer's, or a custom op's gradient); a tensor lives for one recording of it",
+        trace_fail(t, file, line,
+                   "%s is of an earlier use of a rule (an optimizer's, or a custom op's gradient); a tensor lives for one "
+                   "recording of it",
                    what);
     else if (x.generation + 1 == t->generation && x.node < past->value_count) {
         const lth_site *s = &past->sites[past->nodes[past->values[x.node].node].site];
@@ -61,16 +66,22 @@ static void refuse(trace *t, lth_tensor x, const char *what, const char *file, u
         trace_fail(t, file, line, "%s is of an earlier step, %u recordings ago; %s", what, t->generation - x.generation, advice);
 }
 
-/* Whether the value can be read where the trace is now. */
+/* Whether the value can be read where the trace is now. Poison can; it is told where it was made. */
 static bool sees(const trace *t, uint32_t value)
 {
     const graph *g = t->graph;
-    return g->region_count == 1 || value >= g->value_count || graph_sees(g, value, g->region);
+    if (value >= g->value_count)
+        return value == LTH_NO_VALUE;
+    return g->region_count == 1 || graph_sees(g, value, g->region);
 }
 
 static void refuse_inner(trace *t, uint32_t value, const char *what, const char *file, uint32_t line)
 {
     const graph *g = t->graph;
+    if (value >= g->value_count) {
+        trace_fail(t, file, line, "%s is damaged: the step has made no such tensor; its memory was overwritten", what);
+        return;
+    }
     uint32_t own = graph_region_of_kind(g, g->nodes[g->values[value].node].region, LTH_REGION_LOOP);
     const lth_site *s = &g->sites[g->nodes[g->regions[own].first_node].site];
     trace_fail(t, file, line,
@@ -184,7 +195,8 @@ static bool grad_is_inside(trace *t, const uint32_t *ids, uint32_t count, const 
 static lth_tensor emit_grad(trace *t, const uint32_t *ids, uint32_t count, const char *file, uint32_t line)
 {
     if (t->constants)
-        return trace_fail(t, file, line, "grad: a rule (an optimizer's, or a custom op's gradient) gets its gradients, it cannot ask for more");
+        return trace_fail(t, file, line,
+                          "grad: a rule (an optimizer's, or a custom op's gradient) gets its gradients, it cannot ask for more");
     if (!grad_is_inside(t, ids, count, file, line))
         return poison(t);
     const lth_shape *loss = graph_shape(t->graph, ids[0]);
@@ -241,7 +253,8 @@ static lth_tensor result(lth_trace *h, lth_tensor x, uint32_t index)
     if (index < n->value_count)
         return trace_tensor(t, n->first_value + index);
     const lth_site *s = &t->graph->sites[n->site];
-    return trace_fail(t, s->file, s->line, "result %u was asked of `%s`, which has %u", index, op_find(n->op)->name, n->value_count);
+    return trace_fail(t, s->file, s->line, "result %u was asked of `%s`, which has %u", index, op_find(n->op)->name,
+                      n->value_count);
 }
 
 static const lth_shape *shape(lth_trace *h, lth_tensor x)
@@ -269,8 +282,8 @@ static lth_tensor step_scalar(lth_trace *h, double value, lth_dtype dtype, const
     if (!trace_ready(t, file, line))
         return poison(t);
     if (!fits_whole_numbers(value, dtype))
-        return trace_fail(t, file, line, "%g is no number of type %s, as the tensor beside it is: lth_cast that to LTH_F32, say", value,
-                          lth_dtype_name(dtype));
+        return trace_fail(t, file, line, "%g is no number of type %s, as the tensor beside it is: lth_cast that to LTH_F32, say",
+                          value, lth_dtype_name(dtype));
     return trace_tensor(t, trace_scalar(t, value, dtype, graph_site(t->graph, file, line)));
 }
 
@@ -362,7 +375,9 @@ static lth_dtype floating(lth_trace *h) { return of(h)->engine->options.floating
 static lth_tensor no_parameter(lth_trace *h, lth_parameter p, const char *file, uint32_t line)
 {
     (void)p;
-    return trace_fail(of(h), file, line, "a rule reads no parameters by name: an optimizer's gets its own from lth_update_parameter, a custom op's gradient its operands");
+    return trace_fail(of(h), file, line,
+                      "a rule reads no parameters by name: an optimizer's gets its own from lth_update_parameter, a custom op's "
+                      "gradient its operands");
 }
 
 static lth_tensor no_buffer(lth_trace *h, lth_buffer b, const char *file, uint32_t line)
@@ -380,7 +395,8 @@ static void no_assign(lth_trace *h, lth_buffer b, lth_tensor x, const char *file
 static lth_status no_read(lth_trace *h, lth_tensor x, void *out, uint64_t size, const char *file, uint32_t line)
 {
     (void)x;
-    trace_fail(of(h), file, line, "a rule (an optimizer's, or a custom op's gradient) is recorded once a plan; it cannot read values");
+    trace_fail(of(h), file, line,
+               "a rule (an optimizer's, or a custom op's gradient) is recorded once a plan; it cannot read values");
     memset(out, 0, size);
     return LTH_INVALID;
 }

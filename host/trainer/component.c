@@ -4,7 +4,10 @@
 
 #include "config/resolved.h"
 #include "util/memory.h"
+#include "util/thread.h"
 
+#include <lthost/threads.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,14 +15,20 @@
 
 static component *of(const lth_host *host) { return (component *)host; }
 
+/* Whether the running call of this thread reported the fault, or a thread of the plugin's own. */
+static bool is_of_this_call(const component *c)
+{
+    return !c->fault_of || (c->fault_of == &crash_crumb && c->fault_call == crash_crumb.entered);
+}
+
 static lth_status host_fail(const lth_host *host, lth_status status, const char *file, uint32_t line, const char *message)
 {
     component *c = of(host);
-    uint32_t call = atomic_load_explicit(&c->call, memory_order_relaxed);
     pthread_mutex_lock(&c->scope->fault_mutex);
-    if (c->fault_call != call) /* of a call that went on all the same */
+    if (!is_of_this_call(c)) /* of a call that went on all the same */
         error_clear(&c->fault);
-    c->fault_call = call;
+    c->fault_of = crash_crumb.hook ? &crash_crumb : NULL;
+    c->fault_call = crash_crumb.entered;
     if (file)
         error_set(&c->fault, status, "%s (%s:%u)", message, file, (unsigned)line);
     else
@@ -36,11 +45,23 @@ static void host_message(const lth_host *host, uint32_t level, const char *text)
     console_line(c->scope->console, "%s[%s] %s", level == LTH_LEVEL_WARNING ? "warning: " : "", c->title, text);
 }
 
+static void thread_begin(const lth_host *host, const char *name)
+{
+    (void)host;
+    if (crash_is_main(&crash_crumb))
+        return;
+    thread_use_signal_stack();
+    char shown[16];
+    snprintf(shown, sizeof shown, "%s", name);
+    pthread_setname_np(pthread_self(), shown);
+}
+
+static const lth_threads_api threads_api = { .struct_size = sizeof(lth_threads_api), .begin = thread_begin };
+
 static const void *host_get_interface(const lth_host *host, const char *id)
 {
     (void)host;
-    (void)id;
-    return NULL; /* this minor has no optional service */
+    return strcmp(id, LTH_THREADS) == 0 ? &threads_api : NULL;
 }
 
 static const char *host_section(const lth_host *host) { return of(host)->title; }
@@ -137,12 +158,12 @@ static const char *status_words(lth_status status)
     return status >= 0 && status < (lth_status)(sizeof words / sizeof *words) ? words[status] : "an unknown status";
 }
 
-/* What the running call reported; empty if it did not. */
+/* What this thread's running call reported; empty if it did not. */
 static error take_fault(component *c)
 {
     pthread_mutex_lock(&c->scope->fault_mutex);
     error fault = c->fault;
-    if (c->fault_call != atomic_load_explicit(&c->call, memory_order_relaxed))
+    if (!is_of_this_call(c))
         error_clear(&fault);
     error_clear(&c->fault);
     pthread_mutex_unlock(&c->scope->fault_mutex);

@@ -35,8 +35,8 @@ typedef struct component {
     const lth_component_head *table;
     void *self;
     bool begun;            /* init was called */
-    _Atomic uint32_t call; /* counts the calls into the plugin */
-    uint32_t fault_call;   /* the one that reported `fault` */
+    const crumb *fault_of; /* of the thread that reported `fault`; NULL: one that the host did not call */
+    uint32_t fault_call;   /* its call */
     error fault;
 } component;
 
@@ -50,17 +50,13 @@ lth_status component_init(component *c, error *e);
 void component_free(component *c);
 
 /* Around a call into the plugin: who is running, for the crash handler. */
-static inline void component_enter(component *c, const char *hook)
-{
-    atomic_fetch_add_explicit(&c->call, 1, memory_order_relaxed);
-    crash_crumb = (crumb) { c->title, c->known->id, hook };
-}
-static inline void component_leave(void) { crash_crumb = (crumb) { NULL, NULL, NULL }; }
+static inline void component_enter(const component *c, const char *hook) { crash_enter(c->title, c->known->id, hook); }
+static inline void component_leave(void) { crash_leave(); }
 
 /* After a call: an error that names section and hook, with what the plugin told by lth_fail. Also leaves. */
 lth_status component_result(component *c, const char *hook, lth_status status, error *e);
 
-/* Puts what the running call reported, if anything, in front of an error that came by another way, or in the place of one that
+/* Puts what this thread's running call reported, if anything, in front of an error that came by another way, or in the place of one that
  * tells no reason. */
 void component_add_fault(component *c, error *e);
 

@@ -63,11 +63,7 @@ static lth_status one_loader(session *s, const evaluation *v, data_loader *l, ui
     lth_status status = data_loader_start(l, 0, 0, e);
     for (int64_t i = 0; status == LTH_OK && (count < 0 || i < count); i++) {
         const data_batch *b;
-        component_enter(s->data, "fetch");
         status = data_loader_next(l, &b, e);
-        if (status != LTH_OK && status != LTH_END)
-            component_add_fault(s->data, e);
-        component_leave();
         if (status != LTH_OK)
             break;
         s->running = (running_batch) {

@@ -70,7 +70,7 @@ static lth_status sanity_check(session *s, error *e)
 
 static lth_status train(session *s, error *e)
 {
-    if (HOOKS(s, on_train_start, e) != LTH_OK)
+    if (HOOKS(s, on_train_start, e) != LTH_OK || fit_interrupted(e) != LTH_OK)
         return e->status;
     do {
         if (fit_epoch(s, e) != LTH_OK)

@@ -123,11 +123,7 @@ static lth_status batches(session *s, bool *complete, error *e)
     if (s->loop.place == PLACE_BATCH_END && after_batch(s, e) != LTH_OK) /* resumed there */
         return e->status;
     while (s->loop.place == PLACE_EPOCH_START || !epoch_is_over(s)) {
-        component_enter(s->data, "fetch");
         lth_status status = data_loader_next(s->loaders.train, &b, e);
-        if (status != LTH_OK && status != LTH_END)
-            component_add_fault(s->data, e);
-        component_leave();
         if (status == LTH_END && s->loop.batch == 0)
             return error_set(e, LTH_INVALID, "the datamodule '%s' gave no batch in epoch %lld", s->data->known->id,
                              (long long)s->loop.epoch);

@@ -56,17 +56,22 @@ static uint64_t rounded(uint64_t n) { return (n + 15) & ~(uint64_t)15; }
 
 static void enter(const logger_thread *t, const char *hook)
 {
-    crash_crumb = (crumb) { t->args.section, t->args.component, hook };
+    if (hook)
+        crash_enter(t->args.section, t->args.component, hook);
+    else
+        crash_leave();
 }
 
 /* A failed call: said once, then the logger rests. */
 static void check(logger_thread *t, const char *hook, lth_status status)
 {
-    enter(t, NULL);
-    if (status == LTH_OK || t->broken)
-        return;
     error e = { 0 };
-    t->args.explain(t->args.owner, hook, status, &e);
+    bool news = status != LTH_OK && !t->broken;
+    if (news)
+        t->args.explain(t->args.owner, hook, status, &e);
+    enter(t, NULL);
+    if (!news)
+        return;
     char text[2200];
     snprintf(text, sizeof text, "%s; the run goes on without this logger", e.text);
     t->args.warn(t->args.owner, text);
@@ -185,9 +190,9 @@ static void open_logger(logger_thread *t)
         enter(t, hook);
         status = t->args.table->rewind(t->args.self, t->info->resumed_step);
     }
-    enter(t, NULL);
     if (status != LTH_OK)
         t->args.explain(t->args.owner, hook, status, &t->error);
+    enter(t, NULL);
     pthread_mutex_lock(&t->mutex);
     t->opened = true;
     pthread_cond_broadcast(&t->done);
@@ -197,6 +202,7 @@ static void open_logger(logger_thread *t)
 static void body(void *argument)
 {
     logger_thread *t = argument;
+    crash_thread_begin();
     open_logger(t);
     if (t->error.status != LTH_OK)
         return;

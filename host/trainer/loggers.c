@@ -58,12 +58,7 @@ static void collect_hyperparameters(session *s)
 
 /* ---- Threads ---- */
 
-static void explain(void *owner, const char *hook, lth_status status, error *e)
-{
-    crumb who = crash_crumb;
-    component_result(owner, hook, status, e);
-    crash_crumb = who;
-}
+static void explain(void *owner, const char *hook, lth_status status, error *e) { component_result(owner, hook, status, e); }
 
 static void warn(void *owner, const char *text) { console_line(((component *)owner)->scope->console, "warning: %s", text); }
 

@@ -48,6 +48,13 @@ static const lth_option trainer_rows[] = {
     TRAINER(accumulate_grad_batches, "1", "1..", "batches whose gradients make one optimizer step"),
     TRAINER(gradient_clip_val, "0", "0..", "bound on the gradients; 0: none"),
     TRAINER(gradient_clip_algorithm, "norm", "norm|value", "what is bounded: the norm of all gradients or each element"),
+    TRAINER(hook_timeout, "0", "0..",
+            "end the process, with exit status 75, where a call into a plugin takes more seconds than this; 0: no bound. "
+            "Downloads of a "
+            "datamodule and the first, compiling step count, too"),
+    TRAINER(max_memory, "", NULL,
+            "end the process, with exit status 71, where it holds more memory than this (8G, 512M), which is looked at a hundred "
+            "times a second; default: no bound"),
     TRAINER(enable_checkpointing, "true", NULL, "write checkpoints"),
     TRAINER(enable_progress_bar, "true", NULL, "show progress"),
     TRAINER(enable_model_summary, "true", NULL, "show the model's layers before training"),
@@ -99,6 +106,20 @@ static const lth_option scheduler_rows[] = {
     LTH_OPTION(scheduler_options, warmup_start, "0.01", "0..1", "share of the learning rate that the warm-up begins with"),
 };
 const lth_options scheduler_option_table = LTH_OPTIONS(scheduler_rows);
+
+uint64_t options_bytes(const char *text)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    errno = 0;
+    double value = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (end == text || errno || strspn(text, "0123456789.") != (size_t)(end - text) || (*end && (!unit || end[1])))
+        return 0;
+    for (const char *u = units; unit && u <= unit; u++)
+        value *= 1024;
+    return value < 1e18 ? (uint64_t)value : 0;
+}
 
 double options_duration(const char *text)
 {
@@ -276,6 +297,9 @@ lth_status trainer_options_resolve(trainer_options *o, const config *c, config_s
     out->max_seconds = -1;
     if (o->max_time[0] && (out->max_seconds = options_duration(o->max_time)) < 0)
         wrong(&r, "max_time", o->max_time, "not of the form DD:HH:MM:SS");
+    out->max_memory = options_bytes(o->max_memory);
+    if (o->max_memory[0] && out->max_memory < 1 << 20)
+        wrong(&r, "max_memory", o->max_memory, "no size of at least a megabyte (8G, 512M)");
     out->unbounded = false;
     bound_epochs(&r, o, out);
     batch_limit overfit = limit_of(&r, "overfit_batches", o->overfit_batches);

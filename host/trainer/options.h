@@ -32,6 +32,8 @@ typedef struct trainer_options {
     int64_t num_sanity_val_steps, log_every_n_steps, accumulate_grad_batches;
     double gradient_clip_val;
     const char *gradient_clip_algorithm;
+    double hook_timeout;    /* seconds; 0: no bound */
+    const char *max_memory; /* "": no bound */
     bool enable_checkpointing, enable_progress_bar, enable_model_summary, detect_anomaly;
     bool removed; /* where the keys that are no longer accepted point to */
 } trainer_options;
@@ -74,7 +76,8 @@ typedef enum interval_kind { INTERVAL_FRACTION, INTERVAL_BATCHES, INTERVAL_SECON
 /* What the texts in [trainer] mean, after fast_dev_run and overfit_batches had their say. */
 typedef struct trainer_limits {
     batch_limit train, validate, test, predict;
-    double max_seconds; /* < 0: no bound */
+    double max_seconds;  /* < 0: no bound */
+    uint64_t max_memory; /* bytes; 0: no bound */
     interval_kind val_interval_kind;
     double val_interval;
     int64_t fast_dev_batches; /* 0: off */
@@ -95,6 +98,9 @@ typedef struct precision_kind {
 } precision_kind;
 
 const precision_kind *precision_at(size_t index);
+
+/* Bytes of "8G" or "512M": a number, and K, M, G or T of 1024 each; 0 where the text is none. */
+uint64_t options_bytes(const char *text);
 
 /* Seconds of "DD:HH:MM:SS"; negative where the text is none. */
 double options_duration(const char *text);

@@ -123,9 +123,11 @@ static lth_status run_fit(session *s, checkpoint *from, error *e)
         return e->status;
     if (from && write_run_file(s, e) != LTH_OK)
         return e->status;
-    if (from)
+    if (from) {
+        crash_set_checkpoint(checkpoint_path(from));
         console_line(&s->console, "resumed from %s: epoch %lld, step %lld", session_short_path(s, checkpoint_path(from)),
                      (long long)s->loop.epoch, (long long)s->loop.global_step);
+    }
     return fit(s, e);
 }
 
@@ -240,15 +242,18 @@ static int run_stage(const run_args *args, const char *stage, const char *after,
     session_open(s, args);
     session_set_stage(s, stage);
     int status = session_report(s);
-    if (status == RUN_OK && session_build(s, &e) != LTH_OK) {
+    const watch_args bounds = { s->options.hook_timeout, s->limits.max_memory };
+    if (status == RUN_OK && (watch_start(&bounds, &s->watch, &e) != LTH_OK || session_build(s, &e) != LTH_OK)) {
         int reported = session_report(s);
         if (reported == RUN_OK)
             console_line(&s->console, "lthost: error: %s", e.text);
         status = reported == RUN_OK ? RUN_ERROR : reported;
     } else if (status == RUN_OK) {
+        crash_set_progress(&s->loop.epoch, &s->loop.global_step);
         signals_install();
         status = run_built(s, after, &e);
         signals_restore();
+        crash_set_progress(NULL, NULL);
     }
     if (run_dir)
         *run_dir = s->run_dir ? str_dup(s->run_dir) : NULL;

@@ -178,9 +178,7 @@ static void told_where(session *s, const char *name)
 {
     char path[900];
     snprintf(path, sizeof path, "%s/%s", s->checkpoint_path, name);
-    char hint[1000];
-    snprintf(hint, sizeof hint, "last checkpoint: %s", path);
-    crash_set_resume_hint(hint);
+    crash_set_checkpoint(path);
     loggers_checkpoint(s, path, s->best.name && strcmp(s->best.name, name) == 0);
 }
 

@@ -256,6 +256,7 @@ void session_close(session *s)
         engine_free(s->engine);
     optimizers_free(s);
     free_components(s);
+    watch_stop(s->watch);
     run_dir_close(s, false);
     metrics_free(&s->metrics);
     registry_free(s->registry);

@@ -19,6 +19,7 @@
 #include "trainer/metrics.h"
 #include "trainer/options.h"
 #include "trainer/run.h"
+#include "trainer/watch.h"
 #include "util/file.h"
 
 #include <lthost/lthost.h>
@@ -201,6 +202,8 @@ struct session {
     int64_t logged_step; /* of a fit whose log another stage adds to */
     lth_hyperparameter *hyperparameters;
     size_t hyperparameter_capacity;
+
+    watch *watch; /* NULL: nothing is watched */
 
     /* The loops. */
     lth_stage stage;

@@ -37,11 +37,29 @@ static void data_identity(const session *s, char out[17])
     str_free(&text);
 }
 
-/* A crash on a loader thread is the datamodule's. */
-static void name_loader_thread(void *context)
+/* ---- Who runs, on loader threads and in batches that are made without one ---- */
+
+static void loader_begins(void *context)
+{
+    (void)context;
+    crash_thread_begin();
+}
+
+static void dataset_entered(void *context, const char *hook)
 {
     const session *s = context;
-    crash_crumb = (crumb) { s->data->title, s->data->known->id, "fetch" };
+    if (hook)
+        component_enter(s->data, hook);
+    else
+        component_leave();
+}
+
+static void dataset_failed(void *context, error *e)
+{
+    session *s = context;
+    const char *hook = crash_crumb.hook;
+    component_add_fault(s->data, e);
+    error_prefix(e, "[data] %s of '%s': ", hook ? hook : "a dataset", s->data->known->id);
 }
 
 static lth_status setup_data(session *s, error *e)
@@ -56,7 +74,9 @@ static lth_status setup_data(session *s, error *e)
                              .rank = s->world.rank,
                              .world = s->world.size,
                              .identity = identity,
-                             .thread_started = name_loader_thread,
+                             .thread_started = loader_begins,
+                             .entering = dataset_entered,
+                             .explain = dataset_failed,
                              .thread_context = s };
     s->datamodule = data_open(&args, e);
     if (!s->datamodule)

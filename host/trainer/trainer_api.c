@@ -145,11 +145,11 @@ static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t 
                       &e);
     const char *hook = s->step.hook;
     component *caller = s->caller;
-    crumb who = crash_crumb;
+    const crash_who who = crash_pause();
     lth_status status = save_checkpoint(s, name, weights_only != 0, &e);
     s->step.hook = hook;
     s->caller = caller;
-    crash_crumb = who;
+    crash_go_on(&who);
     tell_failed_save(s, status, &e);
     return report(s, status, &e);
 }

@@ -6,13 +6,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+void (*memory_last_words)(void);
+
 _Noreturn void memory_exhausted(size_t size)
 {
     char line[80];
     int n = snprintf(line, sizeof line, "lthost: out of memory (%zu bytes asked for)\n", size);
     ssize_t ignored = write(STDERR_FILENO, line, (size_t)n);
     (void)ignored;
-    _exit(71);
+    if (memory_last_words)
+        memory_last_words();
+    _exit(MEMORY_EXHAUSTED);
 }
 
 void *memory_new(size_t size)

@@ -20,7 +20,10 @@ void *memory_resize(void *at, size_t size);
  * The capacity doubles, so that appending is O(1) on average. New bytes are not cleared. [any] */
 void *memory_grow(void *at, size_t *capacity, size_t needed, size_t item);
 
-/* What the others do at the end of memory: prints one line and leaves with status 71 (EX_OSERR). [any] */
+enum { MEMORY_EXHAUSTED = 71 }; /* EX_OSERR */
+/* What the others do at the end of memory: prints one line, calls memory_last_words where it is set (it may not allocate),
+ * and leaves with status MEMORY_EXHAUSTED. [any] */
 _Noreturn void memory_exhausted(size_t size);
+extern void (*memory_last_words)(void);
 
 #endif

@@ -316,6 +316,10 @@ SLOT(lth_graph, custom_count, 128, uint32_t)
 SLOT(lth_graph, reserved2, 132, uint32_t)
 
 /* accelerator.h */
+TABLE(lth_threads_api, 16)
+SLOT(lth_threads_api, struct_size, 0, uint32_t)
+SLOT(lth_threads_api, reserved, 4, uint32_t)
+SLOT(lth_threads_api, begin, 8, void (*)(const lth_host *, const char *))
 TABLE(lth_compile_args, 16)
 SLOT(lth_compile_args, struct_size, 0, uint32_t)
 SLOT(lth_compile_args, flags, 4, uint32_t)

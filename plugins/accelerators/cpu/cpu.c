@@ -3,8 +3,10 @@
 #include "gemm.h"
 #include "isa.h"
 #include "plan.h"
+#include "pool.h"
 
 #include <lthost/accelerator.h>
+#include <lthost/threads.h>
 #include <stdlib.h>
 #include <string.h>
 #ifdef __GLIBC__
@@ -16,6 +18,16 @@ struct cpu {
     int32_t threads;
     char fingerprint[160];
 };
+
+/* The pool's threads are made here, once and for all; a crash on one of them shall be reported. */
+static void begin_thread(void *context, int32_t thread, int32_t threads)
+{
+    const struct cpu *c = context;
+    const lth_threads_api *api = c->host->api->get_interface(c->host, LTH_THREADS);
+    (void)thread;
+    (void)threads;
+    api->begin(c->host, "pool");
+}
 
 static int32_t device_count(const char **reason)
 {
@@ -36,6 +48,8 @@ static lth_status init(void *self, const lth_host *host)
 #endif
     c->host = host;
     c->threads = host->api->threads(host);
+    if (host->api->get_interface(host, LTH_THREADS))
+        pool_run(c->threads, begin_thread, c);
     gemm_open();
     gemm_versions(libraries, sizeof libraries);
     snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s threads=%d %s libc=%s", cpu_kernels()->name, c->threads, libraries,

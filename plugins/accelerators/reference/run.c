@@ -214,12 +214,17 @@ lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *resu
     lth_bindings own = *b; /* a loop's turns have streams of random numbers of their own */
     for (uint32_t i = 0, next; i < p->graph->node_count && !status; i = next) {
         bool of_loop = accel_is_of_loop(lth_graph_node(p->graph, i)->op);
+        if (result) /* where a crash would be */
+            *(volatile uint32_t *)&result->failed_node = i;
         next = of_loop ? turn(p, i, &own) : i + 1;
         status = of_loop ? LTH_OK : run_node(p, i, &own, result);
         if (!status && p->flags & LTH_COMPILE_CHECK_FINITE)
             status = check_finite(p, i, result);
     }
-    if (!status)
-        commit(p, b);
-    return status;
+    if (status)
+        return status;
+    if (result)
+        result->failed_node = LTH_NO_VALUE;
+    commit(p, b);
+    return LTH_OK;
 }

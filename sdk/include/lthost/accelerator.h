@@ -46,7 +46,7 @@ typedef struct lth_bindings {
 /* What came of a run that failed. */
 typedef struct lth_run_result {
     uint32_t struct_size;
-    uint32_t failed_node; /* UINT32_MAX: none in particular */
+    uint32_t failed_node; /* UINT32_MAX: none in particular. While it runs: the node it is at, for the report of a crash */
     char message[240];    /* "index 12 is out of range 0..9"; the host adds op, file and line */
 } lth_run_result;
 

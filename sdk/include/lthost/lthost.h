@@ -27,6 +27,7 @@
 #include "sequence.h"
 #include "statistics.h"
 #include "strategy.h"
+#include "threads.h"
 #include "tuner.h"
 
 #endif

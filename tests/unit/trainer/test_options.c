@@ -108,6 +108,36 @@ Test(options, the_validation_interval_is_batches_a_fraction_or_a_time)
     cr_expect_eq(resolve("check_val_every_n_epoch = 0\nval_check_interval = 100\nmax_epochs = 1\n").status, LTH_OK);
 }
 
+Test(options, a_bound_on_memory_is_a_number_with_a_unit)
+{
+    static const struct {
+        const char *text;
+        double bytes; /* 0: it is refused */
+    } cases[] = { { "512M", 512.0 * (1 << 20) },
+                  { "8G", 8.0 * (1 << 30) },
+                  { "1.5G", 1.5 * (1 << 30) },
+                  { "2T", 2048.0 * (1 << 30) },
+                  { "2097152", 1 << 21 },
+                  { "2048K", 1 << 21 },
+                  { "8GB", 0 },
+                  { "8 G", 0 },
+                  { "-8G", 0 },
+                  { "0", 0 },
+                  { "12", 0 },
+                  { "G", 0 },
+                  { "1e30G", 0 },
+                  { "nan", 0 },
+                  { "999999999T", 0 } };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char lines[80];
+        snprintf(lines, sizeof lines, "max_memory = %s\nmax_epochs = 1\n", cases[i].text);
+        resolved r = resolve(lines);
+        cr_expect_eq(r.status, cases[i].bytes > 0 ? LTH_OK : LTH_INVALID, "%s: %s", cases[i].text, r.said);
+        cr_expect(cases[i].bytes == 0 || (double)r.limits.max_memory == cases[i].bytes, "%s", cases[i].text);
+    }
+    cr_expect_eq(resolve("max_epochs = 1\n").limits.max_memory, 0);
+}
+
 Test(options, without_any_bound_a_run_has_1000_epochs)
 {
     resolved r = resolve("");
