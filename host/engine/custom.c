@@ -21,7 +21,8 @@ static size_t length_of(const char *text, size_t most)
 
 static bool table_is_right(const lth_custom_op *op, error *e)
 {
-    if (!op || op->struct_size < sizeof *op)
+    /* Its first version ended behind `gradient`; what is added later is looked at only where struct_size says it is there. */
+    if (!op || op->struct_size < offsetof(lth_custom_op, gradient) + sizeof op->gradient)
         return error_set(e, LTH_INVALID, "custom op: its table is none; LTH_CUSTOM_OP makes one") == LTH_OK;
     size_t length = op->name ? length_of(op->name, LTH_CUSTOM_NAME) : 0;
     if (length == 0 || length == LTH_CUSTOM_NAME)

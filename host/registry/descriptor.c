@@ -59,7 +59,8 @@ static bool check_head(checker *c)
 {
     const lth_plugin *p = c->args->descriptor;
     manifest *m = c->out;
-    if (p->struct_size < sizeof *p || p->struct_size % 8)
+    /* Its first version ended behind `component_stride`. */
+    if (p->struct_size < offsetof(lth_plugin, component_stride) + sizeof p->component_stride || p->struct_size % 8)
         return wrong(c, c->args->library, "the descriptor's struct_size is too small or no multiple of 8");
 
     size_t stem = strlen(c->args->library) - (str_ends(c->args->library, ".so") ? 3 : 0);
@@ -146,9 +147,8 @@ static bool check_table(checker *c, const char *owner, const kind *k, const lth_
         if (hooks->struct_size < offsetof(lth_hooks, setup) || hooks->struct_size % 8)
             wrong(c, owner, "the struct_size of its hooks is too small or no multiple of 8");
     }
-    if (h->options.count > 512 ||
-        (h->options.count && (!h->options.at || h->options.stride < offsetof(lth_option, old_name) ||
-                              h->options.stride % sizeof(void *))))
+    if (h->options.count > 512 || (h->options.count && (!h->options.at || h->options.stride < offsetof(lth_option, old_name) ||
+                                                        h->options.stride % sizeof(void *))))
         return wrong(c, owner, "its table of options has a wrong count or stride");
     return true;
 }

@@ -32,9 +32,14 @@ bool manifest_id_is_right(const char *id)
            strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789_") == n;
 }
 
+bool manifest_api_serves(uint16_t host_major, uint16_t host_minor, uint16_t major, uint16_t min_minor)
+{
+    return major == host_major && (major == 0 ? min_minor == host_minor : min_minor <= host_minor);
+}
+
 lth_status manifest_check_api(const char *id, const char *version, uint16_t major, uint16_t min_minor, error *e)
 {
-    if (major == LTH_API_MAJOR && (major == 0 ? min_minor == LTH_API_MINOR : min_minor <= LTH_API_MINOR))
+    if (manifest_api_serves(LTH_API_MAJOR, LTH_API_MINOR, major, min_minor))
         return LTH_OK;
     const char *why = major == 0 && LTH_API_MAJOR == 0 ? " (while the first number is 0, both must be equal)" : "";
     bool newer = major > LTH_API_MAJOR || (major == LTH_API_MAJOR && min_minor > LTH_API_MINOR);

@@ -56,6 +56,9 @@ lth_status manifest_same(const manifest *file, const manifest *library, error *e
 /* [a-z][a-z0-9_]*, at most 40 bytes: what components and plugins may be called. */
 bool manifest_id_is_right(const char *id);
 
+/* The rule: equal majors, and a minor that the plugin needs of at most the host's; while the major is 0, an equal one. [any] */
+bool manifest_api_serves(uint16_t host_major, uint16_t host_minor, uint16_t major, uint16_t min_minor);
+
 /* Whether a plugin of this API version may be loaded; the message names the plugin, both versions and the remedy. [any] */
 lth_status manifest_check_api(const char *id, const char *version, uint16_t api_major, uint16_t api_min_minor, error *e);
 

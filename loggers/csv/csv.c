@@ -40,7 +40,7 @@ static lth_status io(struct csv *c, int failed)
 static lth_status open_run(void *self, const lth_run_info *run)
 {
     struct csv *c = self;
-    c->resumed_rows = run->struct_size >= sizeof *run ? run->resumed_rows : 0;
+    c->resumed_rows = run->resumed_rows;
     return io(c, table_open(&c->table, run->run_dir, run->resumed_step >= 0));
 }
 

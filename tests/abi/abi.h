@@ -8,6 +8,7 @@
 #define SAME_TYPE(T, f, ...) __builtin_types_compatible_p(__typeof__(((T *)0)->f), __VA_ARGS__)
 #endif
 
+#define OWN(name)
 #define TABLE(T, size) LTH_STATIC_ASSERT(sizeof(T) == (size) && sizeof(T) % 8 == 0, #T " has another size");
 #define HEAD(T)                                                                                                         \
     LTH_STATIC_ASSERT(offsetof(T, struct_size) == offsetof(lth_component_head, struct_size) &&                           \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Every number that crosses the boundary. Plugins, manifests and checkpoints hold them: a line that is here is never
- * changed. Counts, which grow, are not here. Included with VALUE defined. */
+ * changed. Included with VALUE and OWN defined. That none is left out: record.awk. */
 /* base.h */
 VALUE(LTH_OK, 0)
 VALUE(LTH_ERROR, 1)
@@ -231,6 +231,7 @@ VALUE(LTH_RUN_INTERRUPTED, 2)
 
 /* graph.h */
 VALUE(LTH_NODE_GUARD, 1)
+VALUE(LTH_NODE_GRADIENT, 2)
 VALUE(LTH_REGION_STEP, 0)
 VALUE(LTH_REGION_LOOP, 1)
 VALUE(LTH_REGION_RECOMPUTE, 2)
@@ -245,3 +246,14 @@ VALUE(LTH_COLLECTIVE_SUM, 0)
 VALUE(LTH_COLLECTIVE_MEAN, 1)
 VALUE(LTH_COLLECTIVE_MIN, 2)
 VALUE(LTH_COLLECTIVE_MAX, 3)
+
+/* Counts, which grow, and numbers of functions that are compiled into the plugin. */
+OWN(LTH_DTYPE_COUNT)
+OWN(LTH_EINSUM_LABELS)
+OWN(LTH_EINSUM_OPERANDS)
+OWN(LTH_EINSUM_REST)
+OWN(LTH_PAD_CIRCULAR)
+OWN(LTH_PAD_REFLECT)
+OWN(LTH_PAD_REPLICATE)
+OWN(LTH_PAD_ZEROS)
+OWN(LTH_SPATIAL)

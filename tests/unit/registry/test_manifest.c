@@ -116,7 +116,8 @@ Test(manifest, what_is_wrong_is_told_with_its_line)
         manifest m;
         const char *at = strstr(plugin_head, cases[i].from);
         cr_assert_not_null(at);
-        char *text = arena_format(&memory, "%.*s%s%s", (int)(at - plugin_head), plugin_head, cases[i].to, at + strlen(cases[i].from));
+        char *text =
+            arena_format(&memory, "%.*s%s%s", (int)(at - plugin_head), plugin_head, cases[i].to, at + strlen(cases[i].from));
         cr_assert_neq(read_text(path, text, &m, &memory, &d), LTH_OK, "%s", cases[i].to);
         cr_assert_not_null(strstr(d.at[0].text, cases[i].message), "%s: %s", cases[i].to, d.at[0].text);
         cr_assert_eq(d.at[0].line, cases[i].line, "%s: line %d", cases[i].to, d.at[0].line);
@@ -170,8 +171,23 @@ Test(manifest, an_api_version_is_refused_with_both_versions_and_a_remedy)
         cr_assert_not_null(strstr(e.text, "plugin 'p' 1.0.0"), "%s", e.text);
         cr_assert_not_null(strstr(e.text, cases[i].remedy), "%s", e.text);
         char both[64];
-        snprintf(both, sizeof both, "API %u.%u, this lthost has %d.%d", cases[i].major, cases[i].minor, LTH_API_MAJOR, LTH_API_MINOR);
+        snprintf(both, sizeof both, "API %u.%u, this lthost has %d.%d", cases[i].major, cases[i].minor, LTH_API_MAJOR,
+                 LTH_API_MINOR);
         cr_assert_not_null(strstr(e.text, both), "%s", e.text);
     }
     cr_assert_eq(manifest_check_api("p", "1.0.0", LTH_API_MAJOR, LTH_API_MINOR, NULL), LTH_OK);
+}
+
+Test(manifest, a_plugin_is_served_by_hosts_of_its_major_and_of_its_minor_or_a_later_one)
+{
+    static const struct {
+        uint16_t host_major, host_minor, major, min_minor;
+        bool serves;
+    } cases[] = {
+        { 1, 3, 1, 3, true },  { 1, 3, 1, 0, true }, { 1, 3, 1, 4, false }, { 1, 3, 2, 0, false }, { 1, 3, 0, 3, false },
+        { 2, 0, 1, 9, false }, { 0, 2, 0, 2, true }, { 0, 2, 0, 1, false }, { 0, 2, 0, 3, false }, { 0, 2, 1, 2, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        cr_expect_eq(manifest_api_serves(cases[i].host_major, cases[i].host_minor, cases[i].major, cases[i].min_minor),
+                     cases[i].serves, "case %zu", i);
 }
