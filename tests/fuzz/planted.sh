@@ -16,7 +16,7 @@ for target in "${@:-${targets[@]}}"; do
         echo "$target: the planted bug was not found within a minute"
         status=1
     else
-        echo "$target: found after $((($(date +%s%N) - began) / 1000000)) ms, with $(ls "$corpus/seeds" | wc -l) seeds: $(grep -m1 -E 'ERROR|runtime error|finding' $build/log)"
+        echo "$target: found after $((($(date +%s%N) - began) / 1000000)) ms, with $(ls "$corpus/seeds" | wc -l) seeds: $(grep -a -m1 -E 'ERROR|runtime error|finding' $build/log)"
     fi
     rm -rf "$corpus"
 done

@@ -1,2 +1,2 @@
-# A row that is too short is read to the header's end.
-s/if (s->reader.count != s->names.count)/if (s->reader.count > s->names.count)/
+# A quote that does not end is looked for behind the text's end.
+s/^        if (!\*at)$/        if (!*at \&\& r->line < 0)/
