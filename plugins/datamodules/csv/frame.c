@@ -32,42 +32,6 @@ static int fail(source *s, const char *format, ...)
 
 static int no_memory(source *s) { return fail(s, "%s: no memory for its rows", s->path); }
 
-/* ---- Lists of texts ---- */
-
-bool text_list_add(text_list *l, const char *text)
-{
-    if (l->count == l->capacity) {
-        int64_t capacity = l->capacity ? 2 * l->capacity : 16;
-        char **more = realloc(l->at, (size_t)capacity * sizeof *more);
-        if (!more)
-            return false;
-        l->at = more;
-        l->capacity = capacity;
-    }
-    size_t size = strlen(text) + 1;
-    char *copy = malloc(size);
-    if (!copy)
-        return false;
-    l->at[l->count++] = memcpy(copy, text, size);
-    return true;
-}
-
-void text_list_free(text_list *l)
-{
-    for (int64_t i = 0; i < l->count; i++)
-        free(l->at[i]);
-    free(l->at);
-    memset(l, 0, sizeof *l);
-}
-
-static int64_t find(const text_list *l, const char *text)
-{
-    for (int64_t i = 0; i < l->count; i++)
-        if (strcmp(l->at[i], text) == 0)
-            return i;
-    return -1;
-}
-
 /* ---- Columns ---- */
 
 static int no_row(source *s)
@@ -97,7 +61,7 @@ static int read_names(source *s)
 static int find_features(source *s)
 {
     for (int64_t i = 0; i < s->names.count; i++)
-        if (find(&s->roles->targets, s->names.at[i]) < 0 && !text_list_add(&s->roles->features, s->names.at[i]))
+        if (text_list_find(&s->roles->targets, s->names.at[i], NULL) < 0 && !text_list_add(&s->roles->features, s->names.at[i]))
             return no_memory(s);
     return s->roles->features.count ? 0 : fail(s, "%s: there is no column beside the target", s->path);
 }
@@ -113,12 +77,11 @@ static int missing_column(source *s, const char *name)
 /* The one column of that name, or -1: there is none, or are several. */
 static int64_t find_column(source *s, const char *name)
 {
-    int64_t at = find(&s->names, name);
+    int64_t again, at = text_list_find(&s->names, name, &again);
     if (at < 0)
         return missing_column(s, name);
-    for (int64_t i = at + 1; i < s->names.count; i++)
-        if (strcmp(s->names.at[i], name) == 0)
-            return fail(s, "%s: columns %lld and %lld are both called '%.60s'", s->path, (long long)at + 1, (long long)i + 1, name);
+    if (again >= 0)
+        return fail(s, "%s: columns %lld and %lld are both called '%.60s'", s->path, (long long)at + 1, (long long)again + 1, name);
     return at;
 }
 
@@ -178,7 +141,7 @@ static int read_number(source *s, int64_t column, float *out)
 static int read_class(source *s, int64_t column, int64_t *out)
 {
     const char *cell = s->reader.cells[column];
-    *out = find(&s->roles->classes, cell);
+    *out = text_list_find(&s->roles->classes, cell, NULL);
     if (*out >= 0)
         return 0;
     if (!*cell || s->kind != FRAME_FIRST)
@@ -232,9 +195,9 @@ static int sort_classes(source *s)
         memcpy(before, classes->at, (size_t)classes->count * sizeof *before);
         for (int64_t i = 0; i < classes->count; i++)
             numbers = numbers && !isnan(number_of(classes->at[i]));
-        qsort(classes->at, (size_t)classes->count, sizeof *classes->at, numbers ? by_number : by_text);
+        text_list_sort(classes, numbers ? by_number : by_text);
         for (int64_t i = 0; i < classes->count; i++)
-            rank[i] = find(classes, before[i]);
+            rank[i] = text_list_find(classes, before[i], NULL);
         for (int64_t i = 0; i < s->frame->rows; i++)
             s->frame->label[i] = rank[s->frame->label[i]];
     }

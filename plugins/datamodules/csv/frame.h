@@ -4,12 +4,8 @@
 #define CSV_FRAME_H
 
 #include "reader.h"
+#include "text_list.h"
 #include <lthost/option.h>
-
-typedef struct text_list {
-    char **at;
-    int64_t count, capacity;
-} text_list;
 
 /* What is common to all files of a datamodule; found in the first one. */
 typedef struct roles {
@@ -35,9 +31,5 @@ typedef enum frame_kind {
 /* Reads a file. 0, or -1 with what is wrong, and where, in `message`. */
 int frame_read(frame *f, roles *r, const char *path, frame_kind kind, char *message, size_t size);
 void frame_free(frame *f);
-
-/* Adds a copy; false without memory. */
-bool text_list_add(text_list *l, const char *text);
-void text_list_free(text_list *l);
 
 #endif

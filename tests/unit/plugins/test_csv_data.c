@@ -69,6 +69,43 @@ Test(csv_data, classes_that_are_numbers_are_sorted_as_numbers)
     rows_free(&r);
 }
 
+Test(csv_data, a_thousand_classes_and_columns_are_as_good_as_three)
+{
+    static char text[40000];
+    int used = 0;
+    for (int i = 0; i < 1000; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "c%d,", i);
+    used += snprintf(text + used, sizeof text - (size_t)used, "y\n");
+    for (int row = 0; row < 5; row++) {
+        for (int i = 0; i < 1000; i++)
+            used += snprintf(text + used, sizeof text - (size_t)used, "%d,", row == 4 ? i : 0);
+        used += snprintf(text + used, sizeof text - (size_t)used, "k%d\n", 9 - row);
+    }
+    plugin_set(&p, "target", "y");
+    plugin_set(&p, "val_fraction", "0");
+    must_take(text);
+    cr_assert_eq(offer_field(&o, "x")->shape.dim[0], 1000);
+    rows r = offer_fetch(&o, LTH_STAGE_TRAIN, 4, 1);
+    cr_assert_eq(r.x[999], 999);
+    cr_assert_eq(((int64_t *)r.y)[0], 0, "k5 is the first of k5 to k9");
+    rows_free(&r);
+    used = snprintf(text, sizeof text, "x,y\n");
+    for (int i = 0; i < 1000; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "1,%d\n", 2 * (999 - i));
+    plugin_close(&p);
+    plugin_open(&p, "csv_data", "datamodule/1", "csv");
+    plugin_set(&p, "path", path);
+    plugin_set(&p, "target", "y");
+    plugin_set(&p, "val_fraction", "0");
+    plugin_set(&p, "split", "last");
+    must_take(text);
+    cr_assert_eq(offer_field(&o, "y")->num_classes, 1000);
+    r = offer_fetch(&o, LTH_STAGE_TRAIN, 0, 1000);
+    for (int i = 0; i < 1000; i++)
+        cr_assert_eq(((int64_t *)r.y)[i], 999 - i);
+    rows_free(&r);
+}
+
 Test(csv_data, a_regression_has_as_many_targets_as_are_named)
 {
     plugin_set(&p, "target", "c, a");
