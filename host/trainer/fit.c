@@ -89,6 +89,8 @@ lth_status fit(session *s, error *e)
         return e->status;
     if (!s->resumed && schedules_start(s, e) != LTH_OK)
         return e->status;
+    if (s->resumed_hook && hooks_call_rest(s, s->resumed_hook, s->resumed_saver, e) != LTH_OK)
+        return e->status;
     /* What ended in the middle of an epoch has that epoch's end before it. */
     bool between_epochs = s->loop.place == PLACE_EPOCH_START || s->loop.place == PLACE_EPOCH_END;
     bool complete = between_epochs && done(s);

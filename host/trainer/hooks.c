@@ -69,11 +69,17 @@ static lth_status call_range(session *s, uint32_t from, uint32_t to, size_t offs
     return answer;
 }
 
-lth_status hooks_call(session *s, size_t offset, const char *name, error *e)
+static uint32_t first_saver(const session *s)
 {
     uint32_t savers = s->callback_count; /* from here on; callbacks come by their order */
     while (savers > 0 && s->targets[savers - 1].order >= LTH_ORDER_CHECKPOINT)
         savers--;
+    return savers;
+}
+
+lth_status hooks_call(session *s, size_t offset, const char *name, error *e)
+{
+    uint32_t savers = first_saver(s);
     const uint32_t parts[][2] = { { 0, savers }, { s->callback_count, s->target_count }, { savers, s->callback_count } };
     lth_status answer = LTH_OK;
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -84,6 +90,26 @@ lth_status hooks_call(session *s, size_t offset, const char *name, error *e)
             return status;
     }
     return answer;
+}
+
+lth_status hooks_call_rest(session *s, const char *name, const char *after, error *e)
+{
+#define HOOK(h)                    \
+    {                              \
+        offsetof(lth_hooks, h), #h \
+    }
+    static const struct {
+        size_t offset;
+        const char *name;
+    } saving[] = { HOOK(on_train_batch_end), HOOK(on_validation_end), HOOK(on_train_epoch_end) };
+#undef HOOK
+    uint32_t i = first_saver(s);
+    while (i < s->callback_count && strcmp(s->targets[i].who->title, after) != 0)
+        i++;
+    for (size_t h = 0; h < sizeof saving / sizeof *saving; h++)
+        if (strcmp(saving[h].name, name) == 0 && i < s->callback_count)
+            return call_range(s, i + 1, s->callback_count, saving[h].offset, saving[h].name, e);
+    return LTH_OK;
 }
 
 lth_status hooks_call_ordered(session *s, size_t offset, const char *name, int32_t from, int32_t to, bool model, error *e)

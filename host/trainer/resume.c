@@ -314,6 +314,13 @@ lth_status resume_loops(session *s, checkpoint *c, error *e)
     s->last_checkpoint = str_dup(checkpoint_name(c));
     s->last_checkpoint_batches = s->loop.batches;
     own_from_json(s, c, root);
+    const json_t *saved_in = json_object_get(root, "saved_in");
+    const char *hook = json_string_value(json_object_get(saved_in, "hook")),
+               *by = json_string_value(json_object_get(saved_in, "by"));
+    if (hook && by) {
+        s->resumed_hook = arena_copy_text(&s->memory, hook);
+        s->resumed_saver = arena_copy_text(&s->memory, by);
+    }
     warn_of_differences(s, c);
     if (s->checkpoints && s->best.name)
         save_mark_best(s);

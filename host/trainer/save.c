@@ -97,6 +97,8 @@ static void set_state(session *s)
     json_object_set_new(root, "run_id", json_string(s->run_id));
     json_object_set_new(root, "rows", json_integer((json_int_t)s->rows));
     json_object_set_new(root, "of_trainer", json_boolean(s->saving_own));
+    if (s->saver)
+        json_object_set_new(root, "saved_in", json_pack("{s:s, s:s}", "hook", s->saving_in, "by", s->saver));
     if (s->own_checkpoint)
         json_object_set_new(root, "supersedes", json_string(s->own_checkpoint));
     if (s->stop_asked)

@@ -185,12 +185,15 @@ struct session {
     file_lock_held lock;
     checkpoint_dir *checkpoints;
     checkpoint_snapshot *snapshot;
-    bool resume_named;               /* the user chose the checkpoint to go on from, rather than the last one */
-    char *resumed_from;              /* that one's name: it is never removed */
-    char *last_checkpoint;           /* name of the newest resume point */
-    int64_t last_checkpoint_batches; /* loop.batches when it was written; -1: none */
-    char *own_checkpoint;            /* the newest that no callback asked for */
+    bool resume_named;                  /* the user chose the checkpoint to go on from, rather than the last one */
+    char *resumed_from;                 /* that one's name: it is never removed */
+    char *resumed_hook, *resumed_saver; /* what the checkpoint was written in, and by: saving_in, saver */
+    char *last_checkpoint;              /* name of the newest resume point */
+    int64_t last_checkpoint_batches;    /* loop.batches when it was written; -1: none */
+    char *own_checkpoint;               /* the newest that no callback asked for */
     bool saving_own;
+    const char *saving_in,
+        *saver;           /* the hook that a checkpoint is written in, and the callback's section; NULL: the trainer's own */
     int64_t failed_saves; /* that callbacks asked for and the system could not do */
     best_result best;
 
@@ -271,6 +274,9 @@ lth_status hooks_prepare(session *s);
  * answered as it is. */
 lth_status hooks_call(session *s, size_t offset, const char *name, error *e);
 #define HOOKS(s, hook, e) hooks_call((s), offsetof(lth_hooks, hook), #hook, (e))
+/* What is left of a hook in which the callback `after` wrote the checkpoint that the run goes on from: the other callbacks that
+ * write checkpoints. `after`: its section. */
+lth_status hooks_call_rest(session *s, const char *name, const char *after, error *e);
 /* Only targets within a range of orders; the model has `model_order`. */
 lth_status hooks_call_ordered(session *s, size_t offset, const char *name, int32_t from, int32_t to, bool model, error *e);
 /* Of the datamodule first: setup and teardown. */

@@ -146,7 +146,10 @@ static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t 
     const char *hook = s->step.hook;
     component *caller = s->caller;
     const crash_who who = crash_pause();
+    s->saving_in = hook;
+    s->saver = caller ? caller->title : NULL;
     lth_status status = save_checkpoint(s, name, weights_only != 0, &e);
+    s->saver = NULL;
     s->step.hook = hook;
     s->caller = caller;
     crash_go_on(&who);

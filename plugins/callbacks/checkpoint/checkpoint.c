@@ -21,6 +21,7 @@ struct checkpoint {
     bool fitting, validated, warned;
     bool deferred; /* a save waits for the validation that is due */
     bool keep_newest;
+    bool untold; /* the trainer has yet to hear which one is best */
     /* state */
     keep keep;
     int64_t last_step; /* of the last save */
@@ -177,6 +178,7 @@ static void report_best(const struct checkpoint *c, lth_trainer *t)
  * so that the trainer's state has it too; the first of all after, as nothing could take its place were the save to fail. */
 static lth_status save_listed(struct checkpoint *c, lth_trainer *t, const char *name, bool ranked, keep *before)
 {
+    c->untold = ranked && before->count == 0;
     if (ranked && before->count)
         report_best(c, t);
     lth_status status = t->api->save_checkpoint(t, name, c->save_weights_only);
@@ -187,6 +189,7 @@ static lth_status save_listed(struct checkpoint *c, lth_trainer *t, const char *
     }
     if (ranked && (before->count == 0 || status))
         report_best(c, t);
+    c->untold = false;
     return status;
 }
 
@@ -269,7 +272,9 @@ static lth_status on_train_start(void *self, lth_trainer *t)
 {
     struct checkpoint *c = self;
     c->last_time = now();
-    report_best(c, t); /* of a resumed run */
+    if (c->untold) /* it was killed after its first save */
+        report_best(c, t);
+    c->untold = false;
     return LTH_OK;
 }
 
@@ -314,6 +319,7 @@ static lth_status save(void *self, lth_writer *w)
     keep_save(&c->keep, w);
     lth_put_i64(w, "last_step", c->last_step);
     lth_put_i64(w, "deferred", c->deferred);
+    lth_put_i64(w, "untold", c->untold);
     return LTH_OK;
 }
 
@@ -323,10 +329,12 @@ static lth_status load(void *self, lth_reader *r, uint32_t version)
     (void)version;
     if (!keep_load(&c->keep, r))
         return lth_fail(c->host, LTH_NO_MEMORY, "no memory for the list of checkpoints");
-    int64_t deferred = 0;
+    int64_t deferred = 0, untold = 1;
     lth_get_i64(r, "last_step", &c->last_step);
     lth_get_i64(r, "deferred", &deferred); /* a resume point of the trainer's may lie before the validation */
+    lth_get_i64(r, "untold", &untold);
     c->deferred = deferred != 0;
+    c->untold = untold != 0;
     return LTH_OK;
 }
 

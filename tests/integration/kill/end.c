@@ -25,9 +25,11 @@ void kill_run_file(kill_data data)
                    "[optimizer]\nuse = adamw\nlr = 3e-2\n"
                    "[scheduler]\nuse = cosine\ninterval = step\nt_max = 40\n"
                    "[callback.checkpoint]\nmonitor = val_loss\nsave_top_k = 2\nevery_n_train_steps = %d\n"
+                   "[callback.accurate]\nuse = checkpoint\nmonitor = val_acc\nmode = max\nevery_n_train_steps = %d\n"
+                   "filename = accurate-{step}\nsave_last = false\n"
                    "[callback.early_stopping]\nmonitor = val_loss\npatience = 2\nmin_delta = 0.05\n"
                    "[logger.csv]\n",
-                   sections[data], KILL_INTERVAL);
+                   sections[data], KILL_INTERVAL, KILL_INTERVAL);
     run_write("run.ini", text);
     free(text);
 }

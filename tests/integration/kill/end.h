@@ -9,7 +9,8 @@
 #define KILL_RUN "runs/run/version_0/"
 
 /* Dropout, batch norm, accumulation, cosine schedule, clipping, validation in mid-epoch, early stopping, the best two
- * checkpoints, csv, and a stream for data or a shuffled data set. Goes on by itself. Writes run.ini. */
+ * checkpoints by one metric and the best by another, csv, and a stream for data or a shuffled data set. Goes on by itself. Writes
+ * run.ini. */
 typedef enum kill_data { KILL_DIGITS, KILL_STREAM, KILL_STREAM_REREAD } kill_data;
 void kill_run_file(kill_data data);
 
