@@ -69,6 +69,8 @@ lth_status data_loader_load(data_loader *l, lth_reader *r, error *e)
         l->saved_position = l->length;
     l->has_saved = true;
     loader_quiet(l);
+    l->epoch = l->saved_epoch; /* a checkpoint may be taken before it is started there */
+    l->given = l->saved_position;
     if (!l->is_stream)
         return LTH_OK;
     data_enter(l->module, "load");

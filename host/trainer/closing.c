@@ -86,7 +86,8 @@ void closing_words(session *s, const char *reason)
     if (s->best.name)
         console_line(&s->console, "best:    %s = %.6g, %s", s->best.monitor, s->best.score, checkpoint_place(s, s->best.name));
     if (s->failed_saves)
-        console_line(&s->console, "warning: %lld checkpoints could not be saved (see above)", (long long)s->failed_saves);
+        console_line(&s->console, "warning: %lld checkpoint%s could not be saved (see above)", (long long)s->failed_saves,
+                     s->failed_saves == 1 ? "" : "s");
     if (s->last_checkpoint)
         console_line(&s->console, "last:    %s", checkpoint_place(s, s->last_checkpoint));
     console_line(&s->console, "run:     %s", session_short_path(s, s->run_dir));

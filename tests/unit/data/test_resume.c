@@ -30,6 +30,10 @@ static int64_t rest_of_second(fixture *f, memory_state *state, int64_t taken, in
     fixture_open(f);
     data_loader *l = fixture_loader(f, LTH_STAGE_TRAIN);
     cr_assert_eq(data_loader_load(l, &state->reader, &e), LTH_OK, "%s", e.text);
+    memory_state again; /* a checkpoint that is taken before the first batch tells the same place */
+    memory_state_begin(&again);
+    cr_assert_eq(data_loader_save(l, &again.writer, &e), LTH_OK);
+    cr_assert_eq(data_loader_load(l, &again.reader, &e), LTH_OK, "%s", e.text);
     data_loader_saved(l, &epoch, &position);
     cr_assert_eq(epoch, 3);
     cr_assert_eq(position, taken);

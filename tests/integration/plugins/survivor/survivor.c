@@ -95,9 +95,9 @@ static lth_status load(void *self, lth_reader *r, uint32_t version)
 }
 
 LTH_HOOKS(hooks, .on_train_start = on_train_start, .on_train_batch_end = on_train_batch_end);
-LTH_MODEL(survivor, .summary = "dropout, batch norm and a state of its own", .options = LTH_OPTIONS(model_options), .state_version = SURVIVOR_STATE,
-          .save = save, .load = load, .configure = configure, .training_step = training_step, .validation_step = validation_step,
-          .hooks = &hooks);
+LTH_MODEL(survivor, .summary = "dropout, batch norm and a state of its own", .options = LTH_OPTIONS(model_options),
+          .state_version = SURVIVOR_STATE, .save = save, .load = load, .configure = configure, .training_step = training_step,
+          .validation_step = validation_step, .hooks = &hooks);
 
 /* ---- Data: the largest of the first four of 16 normal numbers is the class ---- */
 
