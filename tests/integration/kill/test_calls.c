@@ -24,7 +24,7 @@ static void run_whole(const char *what)
 
 Test(calls, a_run_that_is_killed_before_any_system_call_goes_on_to_the_same_end)
 {
-    int64_t stride = kill_setting("CALL_STRIDE", 41), killed = 0;
+    int64_t stride = kill_setting("CALL_STRIDE", 71), killed = 0;
     error e = { 0 };
     if (!can_supervise())
         return;

@@ -134,7 +134,7 @@ static int64_t count_calls(void)
 Test(faults, any_call_may_fail)
 {
     static const int codes[] = { ENOSPC, EIO, EDQUOT };
-    int64_t stride = kill_setting("CALL_STRIDE", 53), failed = 0, tried = 0;
+    int64_t stride = kill_setting("CALL_STRIDE", 97), failed = 0, tried = 0;
     if (!can_supervise())
         return;
     end whole = whole_run();
