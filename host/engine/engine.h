@@ -34,6 +34,9 @@ typedef struct engine_options {
     /* Where lth_print and warnings go, a text without its last newline; NULL: stderr. */
     void (*print)(void *context, const char *text);
     void *print_context;
+    /* Told of a call that is for the engine's own thread alone and came on another one; the call does nothing. NULL: nobody. */
+    void (*wrong_thread)(void *context, const char *call, const char *file, uint32_t line);
+    void *wrong_thread_context;
 } engine_options;
 
 engine *engine_new(const engine_options *options, error *e);

@@ -13,6 +13,16 @@ static trace *of(lth_trace *t) { return (trace *)t; }
 
 static lth_tensor poison(trace *t) { return trace_tensor(t, LTH_NO_VALUE); }
 
+bool trace_is_mine(const trace *t, const char *call, const char *file, uint32_t line)
+{
+    if (pthread_equal(t->owner, pthread_self()))
+        return true;
+    const engine_options *o = &t->engine->options;
+    if (o->wrong_thread)
+        o->wrong_thread(o->wrong_thread_context, call, file, line);
+    return false;
+}
+
 lth_tensor trace_fail(trace *t, const char *file, uint32_t line, const char *format, ...)
 {
     error *e = t->recording ? &t->error : &t->outside;
@@ -29,6 +39,8 @@ lth_tensor trace_fail(trace *t, const char *file, uint32_t line, const char *for
 /* Whether an op may be recorded now. */
 bool trace_ready(trace *t, const char *file, uint32_t line)
 {
+    if (!trace_is_mine(t, "an op", file, line))
+        return false;
     if (t->recording)
         return t->error.status == LTH_OK;
     trace_fail(t, file, line, "an op outside of a step: tensors can be used only while a step function or a recorded hook runs");
@@ -247,6 +259,8 @@ static lth_tensor emit(lth_trace *h, uint32_t op, const lth_tensor *x, uint32_t 
 static lth_tensor result(lth_trace *h, lth_tensor x, uint32_t index)
 {
     trace *t = of(h);
+    if (!trace_is_mine(t, "an op", NULL, 0))
+        return poison(t);
     if (!x.trace || x.generation != t->generation || x.node >= t->graph->value_count)
         return poison(t); /* poison stays poison; a stale one is reported where it is used */
     const lth_node *n = &t->graph->nodes[t->graph->values[x.node].node];
@@ -261,6 +275,8 @@ static const lth_shape *shape(lth_trace *h, lth_tensor x)
 {
     static const lth_shape nothing = { LTH_DTYPE_NONE, 0, { 0 } };
     trace *t = of(h);
+    if (!trace_is_mine(t, "lth_shape_of", NULL, 0))
+        return &nothing;
     if (x.generation != t->generation || !t->recording || x.node >= t->graph->value_count)
         return &nothing;
     /* A copy: the graph's own may move as it grows. */
@@ -364,12 +380,13 @@ static lth_status read(lth_trace *h, lth_tensor x, void *out, uint64_t size, con
 
 static lth_tensor fail(lth_trace *h, const char *file, uint32_t line, const char *message)
 {
-    return trace_fail(of(h), file, line, "%s", message);
+    trace *t = of(h);
+    return trace_is_mine(t, "an op", file, line) ? trace_fail(t, file, line, "%s", message) : poison(t);
 }
 
-static lth_status status(lth_trace *h) { return of(h)->error.status; }
+static lth_status status(lth_trace *h) { return trace_is_mine(of(h), "an op", NULL, 0) ? of(h)->error.status : LTH_INVALID; }
 static bool training(lth_trace *h) { return of(h)->training; }
-static uint32_t random_id(lth_trace *h) { return of(h)->random_count++; }
+static uint32_t random_id(lth_trace *h) { return trace_is_mine(of(h), "a random op", NULL, 0) ? of(h)->random_count++ : 0; }
 static lth_dtype floating(lth_trace *h) { return of(h)->engine->options.floating; }
 
 static lth_tensor no_parameter(lth_trace *h, lth_parameter p, const char *file, uint32_t line)
@@ -445,9 +462,9 @@ static const lth_trace_api rule_api = {
 
 /* ---- Life ---- */
 
-void trace_init_step(trace *t, engine *g) { *t = (trace) { .head = { &step_api }, .engine = g }; }
+void trace_init_step(trace *t, engine *g) { *t = (trace) { .head = { &step_api }, .engine = g, .owner = pthread_self() }; }
 
-void trace_init_rule(trace *t, engine *g) { *t = (trace) { .head = { &rule_api }, .engine = g }; }
+void trace_init_rule(trace *t, engine *g) { *t = (trace) { .head = { &rule_api }, .engine = g, .owner = pthread_self() }; }
 
 void trace_free(trace *t)
 {

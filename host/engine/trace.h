@@ -12,6 +12,7 @@
 
 #include <lthost/control.h>
 #include <lthost/custom.h>
+#include <pthread.h>
 
 struct engine;
 
@@ -40,6 +41,7 @@ typedef struct trace {
     uint32_t random_count;
     lth_site checkpoint; /* where the open one begins that was opened last */
     bool recording, training;
+    pthread_t owner; /* the thread that may record */
     arena memory;    /* shapes and lists that live until the step ends */
     double *scalars; /* by slot */
     size_t scalar_capacity;
@@ -84,6 +86,9 @@ lth_tensor trace_loop_begin(lth_trace *h, lth_tensor count, const lth_attr_loop 
 lth_tensor trace_loop_end(lth_trace *h, lth_tensor index, const lth_tensor *next, uint32_t next_count, const lth_tensor *parts,
                           uint32_t part_count, const char *file, uint32_t line);
 void trace_checkpoint(lth_trace *h, uint32_t begin, const char *file, uint32_t line);
+
+/* Whether this thread may touch the trace; if not, engine_options.wrong_thread is told, and nothing is to be touched. */
+bool trace_is_mine(const trace *t, const char *call, const char *file, uint32_t line);
 
 /* Whether an op may be recorded now; if not, the error is kept. */
 bool trace_ready(trace *t, const char *file, uint32_t line);

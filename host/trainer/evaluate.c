@@ -71,7 +71,7 @@ static lth_status one_loader(session *s, const evaluation *v, data_loader *l, ui
         };
         status = one_batch(s, v, kept, e);
         if (status == LTH_OK)
-            status = fit_interrupted(e);
+            status = fit_interrupted(s, e);
     }
     return status == LTH_END ? LTH_OK : status;
 }

@@ -41,8 +41,10 @@ static bool done(session *s)
     return s->end_reason != NULL;
 }
 
-lth_status fit_interrupted(error *e)
+lth_status fit_interrupted(session *s, error *e)
 {
+    if (session_trespassed(s, e) != LTH_OK)
+        return e->status;
     int number = signals_pending();
     const char *name = number == SIGINT ? "SIGINT" : number == SIGHUP ? "SIGHUP" : "SIGTERM";
     return number ? error_set(e, LTH_STOPPED, "interrupted by %s", name) : LTH_OK;
@@ -70,7 +72,7 @@ static lth_status sanity_check(session *s, error *e)
 
 static lth_status train(session *s, error *e)
 {
-    if (HOOKS(s, on_train_start, e) != LTH_OK || fit_interrupted(e) != LTH_OK)
+    if (HOOKS(s, on_train_start, e) != LTH_OK || fit_interrupted(s, e) != LTH_OK)
         return e->status;
     do {
         if (fit_epoch(s, e) != LTH_OK)

@@ -14,7 +14,7 @@ bool fit_may_stop(const session *s);
 bool fit_steps_reached(const session *s);
 /* Asks for a stop when max_time has passed. */
 void fit_check_time(session *s);
-/* LTH_STOPPED, with the reason, once SIGINT or SIGTERM has come. */
-lth_status fit_interrupted(error *e);
+/* LTH_STOPPED, with the reason, once SIGINT or SIGTERM has come; the error of a call on the wrong thread, once there was one. */
+lth_status fit_interrupted(session *s, error *e);
 
 #endif

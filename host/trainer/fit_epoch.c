@@ -85,7 +85,7 @@ static lth_status train_batch(session *s, error *e)
 /* What follows a batch: validation, schedules on its metrics, the clock, signals. */
 static lth_status after_batch(session *s, error *e)
 {
-    if (fit_interrupted(e) != LTH_OK)
+    if (fit_interrupted(s, e) != LTH_OK)
         return e->status;
     fit_check_time(s);
     if (fit_validation_due(s) && evaluate_validation(s, e) != LTH_OK)
@@ -93,7 +93,7 @@ static lth_status after_batch(session *s, error *e)
     if (!s->running.accumulating && schedules_advance(s, SCHEDULE_STEP, true, e) != LTH_OK)
         return e->status;
     s->loop.place = PLACE_VALIDATED;
-    return fit_interrupted(e);
+    return fit_interrupted(s, e);
 }
 
 /* ---- An epoch ---- */
@@ -204,5 +204,5 @@ lth_status fit_epoch(session *s, error *e)
     fit_check_time(s);
     if (complete)
         next(s);
-    return fit_interrupted(e);
+    return fit_interrupted(s, e);
 }

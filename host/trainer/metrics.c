@@ -181,7 +181,18 @@ static void accumulate(metrics_entry *entry, double value, double weight)
     entry->count++;
 }
 
-static void settle_one(metrics_step *s, const metrics_pending *p, double value)
+/* Some metrics are nan by right (the recall of a class that never came), so the run goes on. */
+static void tell_nan(const metrics *m, metrics_entry *entry, const char *over, double value)
+{
+    char where[300], text[700];
+    if (!isnan(value) || entry->told_nan || !m->warn)
+        return;
+    entry->told_nan = true;
+    snprintf(text, sizeof text, "the metric '%s' of %s is nan, logged at %s", entry->as.name, over, place_of(&entry->as, where));
+    m->warn(m->context, text);
+}
+
+static void settle_one(const metrics *m, metrics_step *s, const metrics_pending *p, double value)
 {
     metrics_entry *entry = p->entry;
     const metrics_log *as = &entry->as;
@@ -190,6 +201,7 @@ static void settle_one(metrics_step *s, const metrics_pending *p, double value)
         accumulate(entry, value, p->weight);
     if (!as->on_step)
         return;
+    tell_nan(m, entry, "a step", value);
     entry->newest = value;
     entry->stamp = s->stamp;
     if (s->loop != METRICS_TRAIN) /* callbacks see of evaluation the epoch's values alone */
@@ -205,7 +217,7 @@ static void read_step(metrics *m, metrics_step *s)
         const metrics_pending *p = &s->at[s->settled];
         if (!p->is_number && !s->has_ticket)
             return; /* the step has not run yet */
-        settle_one(s, p, p->is_number ? p->number : m->read(m->context, s->ticket, p->slot));
+        settle_one(m, s, p, p->is_number ? p->number : m->read(m->context, s->ticket, p->slot));
     }
 }
 
@@ -319,6 +331,7 @@ void metrics_epoch_end(metrics *m, metrics_loop loop, const lth_metrics_row *row
         if (!row || !as->logger || entry->told == entry->count)
             continue;
         entry->told = entry->count;
+        tell_nan(m, entry, "an epoch", value);
         m->row_names[count] = entry->epoch_name;
         m->row_values[count++] = value;
     }

@@ -49,6 +49,7 @@ typedef struct metrics_entry {
     uint64_t count, told;                            /* values in it; those that an epoch's row has told of */
     double newest;
     uint64_t stamp; /* of the newest step in which it has a value to show */
+    bool told_nan;
 } metrics_entry;
 
 typedef struct metrics_table {
@@ -93,6 +94,8 @@ typedef struct metrics {
     double (*read)(void *context, uint64_t ticket, uint32_t slot);
     /* Takes a row; it lives for the call, its names as long as the metrics. */
     void (*emit)(void *context, const lth_metrics_row *row);
+    /* Takes what a user should know: a metric that is nan, once a metric. NULL: nobody. */
+    void (*warn)(void *context, const char *text);
     void *context;
 } metrics;
 

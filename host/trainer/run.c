@@ -230,6 +230,8 @@ static int run_built(session *s, const char *after, error *e)
         return RUN_ERROR;
     }
     if (status == LTH_OK)
+        status = session_trespassed(s, e);
+    if (status == LTH_OK)
         return succeeded(s);
     return status == LTH_STOPPED && signals_pending() ? interrupted(s, e) : failed(s, e);
 }

@@ -190,6 +190,7 @@ lth_status session_open(session *s, const run_args *args)
     };
     console_init(&s->console);
     metrics_init(&s->metrics);
+    s->main_thread = pthread_self();
     pthread_mutex_init(&s->scope.fault_mutex, NULL);
     s->began = clock_seconds();
     s->config = config_load(args->files, args->file_count, args->overrides, args->override_count, &s->diagnostics);

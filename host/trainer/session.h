@@ -208,6 +208,11 @@ struct session {
 
     watch *watch; /* NULL: nothing is watched */
 
+    /* A call on the wrong thread, the first one. */
+    pthread_t main_thread;
+    error trespass; /* with scope.fault_mutex */
+    atomic_bool trespassed;
+
     /* The loops. */
     lth_stage stage;
     const char *stage_name;
@@ -235,6 +240,13 @@ void session_close(session *s);
 double session_wall_time(void);
 /* A file name that the user can type: relative to the current folder where it lies below it. In s->memory. */
 const char *session_short_path(session *s, const char *path);
+
+/* session_thread.c: calls on the wrong thread. session_is_main: whether the caller may go on; if not, it is noted which
+ * plugin's hook called `call`, and the run ends soon. [any] */
+bool session_is_main(session *s, const char *call, const char *file, uint32_t line);
+void session_wrong_thread(void *session, const char *call, const char *file, uint32_t line);
+/* The error of the first one. [main] */
+lth_status session_trespassed(session *s, error *e);
 
 /* session_build.c: loads and makes the instances. */
 lth_status session_build(session *s, error *e);

@@ -219,7 +219,9 @@ static lth_status new_engine(session *s, error *e)
                                      .no_fusion = s->args->no_fusion,
                                      .seed = s->scope.seed,
                                      .print = print_tensor,
-                                     .print_context = s };
+                                     .print_context = s,
+                                     .wrong_thread = session_wrong_thread,
+                                     .wrong_thread_context = s };
     s->engine = engine_new(&options, e);
     return s->engine ? LTH_OK : e->status;
 }
@@ -272,6 +274,7 @@ lth_status session_setup(session *s, bool is_fit, error *e)
     step_init(s);
     s->metrics.context = s;
     s->metrics.emit = loggers_row;
+    s->metrics.warn = session_warn;
     s->metrics.read = read_output;
     if (setup_data(s, e) != LTH_OK || hooks_call_data_first(s, offsetof(lth_hooks, setup), "setup", e) != LTH_OK)
         return e->status;

@@ -7,6 +7,12 @@
 
 static session *of(lth_step *step) { return ((step_state *)step)->session; }
 
+/* Whether the call comes on the main thread. */
+static bool mine(lth_step *step, const char *call, const char *file, uint32_t line)
+{
+    return session_is_main(of(step), call, file, line);
+}
+
 static void fail(session *s, const char *file, uint32_t line, const char *message)
 {
     if (s->step.trace)
@@ -16,6 +22,8 @@ static void fail(session *s, const char *file, uint32_t line, const char *messag
 /* Floating-point fields come in the run's own type: a datamodule need not know of `precision`. */
 static lth_tensor api_input(lth_step *step, const char *name, const char *file, uint32_t line)
 {
+    if (!mine(step, "lth_input", file, line))
+        return lth_none();
     lth_tensor x = engine_input(of(step)->engine, name, file, line);
     const lth_attr_dtype wanted = { of(step)->limits.floating, 0 };
     if (!lth_dtype_is_float(lth_dtype_of(x)) || lth_dtype_of(x) == wanted.dtype)
@@ -43,6 +51,8 @@ static void api_log(lth_step *step, const char *name, const lth_log_args *given)
     session *s = of(step);
     lth_log_args args = { .struct_size = 0 };
     memcpy(&args, given, given->struct_size < sizeof args ? given->struct_size : sizeof args);
+    if (!mine(step, "lth_log", args.file, args.line))
+        return;
     if (s->stage == LTH_STAGE_PREDICT) {
         fail(s, args.file, args.line, "nothing can be logged in a predict step: there is no row that it would go into");
         return;
@@ -77,12 +87,17 @@ static void api_log(lth_step *step, const char *name, const lth_log_args *given)
 
 /* ---- Where the step stands ---- */
 
-static lth_stage api_stage(lth_step *step) { return of(step)->sanity ? LTH_STAGE_SANITY : of(step)->stage; }
-static int64_t api_batch_idx(lth_step *step) { return of(step)->running.index; }
-static int64_t api_batch_size(lth_step *step) { return of(step)->running.batch ? of(step)->running.batch->size : 0; }
-static int64_t api_dataloader_idx(lth_step *step) { return of(step)->running.loader; }
-static int64_t api_current_epoch(lth_step *step) { return of(step)->loop.epoch; }
-static int64_t api_global_step(lth_step *step) { return of(step)->loop.global_step; }
+static bool asks(lth_step *step) { return mine(step, "a question to the step", NULL, 0); }
+
+static lth_stage api_stage(lth_step *step) { return asks(step) && of(step)->sanity ? LTH_STAGE_SANITY : of(step)->stage; }
+static int64_t api_batch_idx(lth_step *step) { return asks(step) ? of(step)->running.index : 0; }
+static int64_t api_batch_size(lth_step *step)
+{
+    return asks(step) && of(step)->running.batch ? of(step)->running.batch->size : 0;
+}
+static int64_t api_dataloader_idx(lth_step *step) { return asks(step) ? of(step)->running.loader : 0; }
+static int64_t api_current_epoch(lth_step *step) { return asks(step) ? of(step)->loop.epoch : 0; }
+static int64_t api_global_step(lth_step *step) { return asks(step) ? of(step)->loop.global_step : 0; }
 static lth_trace *api_trace(lth_step *step) { return ((step_state *)step)->trace; }
 
 /* ---- Manual optimization ---- */
@@ -155,6 +170,8 @@ static void update(session *s, uint32_t optimizer, const lth_tensor *gradients, 
 static lth_tensor *api_backward(lth_step *step, uint32_t optimizer, lth_tensor loss, uint32_t *count, const char *file,
                                 uint32_t line)
 {
+    if (!mine(step, "lth_backward", file, line))
+        return NULL;
     uint32_t unasked;
     count = count ? count : &unasked;
     *count = 0;
@@ -164,6 +181,8 @@ static lth_tensor *api_backward(lth_step *step, uint32_t optimizer, lth_tensor l
 
 static void api_minimize(lth_step *step, uint32_t optimizer, lth_tensor loss, const char *file, uint32_t line)
 {
+    if (!mine(step, "lth_minimize", file, line))
+        return;
     uint32_t count;
     if (!manual(of(step), optimizer, "lth_minimize", file, line))
         return;
@@ -191,6 +210,8 @@ static bool is_complete(session *s, uint32_t optimizer, const lth_tensor *gradie
 static void api_update(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file,
                        uint32_t line)
 {
+    if (!mine(step, "lth_optimizer_step", file, line))
+        return;
     static const char what[] = "lth_optimizer_step";
     session *s = of(step);
     if (manual(s, optimizer, what, file, line) && is_complete(s, optimizer, gradients, count, what, file, line))
@@ -200,6 +221,8 @@ static void api_update(lth_step *step, uint32_t optimizer, const lth_tensor *gra
 static void api_accumulate(lth_step *step, uint32_t optimizer, const lth_tensor *gradients, uint32_t count, const char *file,
                            uint32_t line)
 {
+    if (!mine(step, "lth_accumulate", file, line))
+        return;
     static const char what[] = "lth_accumulate";
     session *s = of(step);
     if (!manual(s, optimizer, what, file, line) || !is_complete(s, optimizer, gradients, count, what, file, line))
@@ -215,6 +238,8 @@ static void api_accumulate(lth_step *step, uint32_t optimizer, const lth_tensor 
 
 static int32_t api_optimizer(lth_step *step, const char *name, const char *file, uint32_t line)
 {
+    if (!mine(step, "lth_optimizer_index", file, line))
+        return -1;
     session *s = of(step);
     name = name ? name : "";
     for (uint32_t i = 0; i < s->optimizers.count; i++)
@@ -231,6 +256,8 @@ static int32_t api_optimizer(lth_step *step, const char *name, const char *file,
 
 static void api_scheduler_step(lth_step *step, uint32_t optimizer, const char *file, uint32_t line)
 {
+    if (!mine(step, "lth_scheduler_step", file, line))
+        return;
     session *s = of(step);
     error e = { 0 };
     if (!manual(s, optimizer, "lth_scheduler_step", file, line) || schedules_advance_by_hand(s, optimizer, &e) == LTH_OK)
@@ -240,6 +267,9 @@ static void api_scheduler_step(lth_step *step, uint32_t optimizer, const char *f
 
 static const lth_tensor *api_gradients(lth_step *step, uint32_t optimizer, uint32_t *count)
 {
+    *count = 0;
+    if (!mine(step, "lth_gradients", NULL, 0))
+        return NULL;
     const step_state *t = (const step_state *)step;
     bool known = t->gradients && optimizer == t->gradients_of;
     *count = known ? t->gradient_count : 0;

@@ -9,8 +9,13 @@
 
 static session *of(lth_trainer *t) { return (session *)t; }
 
+/* Whether the call comes on the main thread. */
+static bool mine(lth_trainer *t, const char *call) { return session_is_main(of(t), call, NULL, 0); }
+
 static void api_progress(lth_trainer *t, lth_progress *out)
 {
+    if (!mine(t, "lth_trainer_progress"))
+        return;
     const session *s = of(t);
     const loop_state *l = &s->loop;
     lth_progress p = {
@@ -40,6 +45,8 @@ static void api_progress(lth_trainer *t, lth_progress *out)
 
 static void api_stop(lth_trainer *t, const char *reason)
 {
+    if (!mine(t, "lth_trainer_stop"))
+        return;
     session *s = of(t);
     if (s->stop_asked)
         return;
@@ -50,8 +57,16 @@ static void api_stop(lth_trainer *t, const char *reason)
 
 /* ---- Metrics ---- */
 
-static bool api_metric(lth_trainer *t, const char *name, double *value) { return metrics_find(&of(t)->metrics, name, value); }
-static uint32_t api_metrics(lth_trainer *t, const lth_metric **out) { return metrics_list(&of(t)->metrics, out); }
+static bool api_metric(lth_trainer *t, const char *name, double *value)
+{
+    return mine(t, "lth_trainer_metric") && metrics_find(&of(t)->metrics, name, value);
+}
+
+static uint32_t api_metrics(lth_trainer *t, const lth_metric **out)
+{
+    *out = NULL;
+    return mine(t, "metrics of the trainer") ? metrics_list(&of(t)->metrics, out) : 0;
+}
 
 /* Where a number that a hook logs goes: a step's row or an epoch's, or nowhere, by the hook's name. */
 typedef struct log_place {
@@ -75,6 +90,8 @@ static const log_place *place_of(const char *hook)
 
 static void api_log(lth_trainer *t, const char *name, double value, int32_t on_step, int32_t on_epoch, int32_t prog_bar)
 {
+    if (!mine(t, "lth_trainer_log"))
+        return;
     session *s = of(t);
     const char *hook = s->step.hook ? s->step.hook : "a hook";
     const log_place *place = place_of(hook);
@@ -134,6 +151,8 @@ static lth_status report(session *s, lth_status status, const error *e)
 
 static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t weights_only)
 {
+    if (!mine(t, "save_checkpoint of the trainer"))
+        return LTH_INVALID;
     session *s = of(t);
     error e = { 0 };
     if (!s->options.enable_checkpointing || s->sanity)
@@ -159,6 +178,8 @@ static lth_status api_save_checkpoint(lth_trainer *t, const char *name, int32_t 
 
 static lth_status api_remove_checkpoint(lth_trainer *t, const char *name)
 {
+    if (!mine(t, "remove_checkpoint of the trainer"))
+        return LTH_INVALID;
     session *s = of(t);
     error e = { 0 };
     if (!s->checkpoints)
@@ -176,11 +197,13 @@ static lth_status api_remove_checkpoint(lth_trainer *t, const char *name)
 static bool api_has_checkpoint(lth_trainer *t, const char *name)
 {
     const session *s = of(t);
-    return s->checkpoints && checkpoint_exists(s->checkpoints, name);
+    return mine(t, "has_checkpoint of the trainer") && s->checkpoints && checkpoint_exists(s->checkpoints, name);
 }
 
 static void api_report_best(lth_trainer *t, const char *name, const char *monitor, double score)
 {
+    if (!mine(t, "report_best of the trainer"))
+        return;
     session *s = of(t);
     if (!s->checkpoints || !monitor || !monitor[0]) /* the newest is `last`, and needs no other name */
         return;
@@ -194,11 +217,18 @@ static void api_report_best(lth_trainer *t, const char *name, const char *monito
 /* ---- Looking ---- */
 
 static const char *api_run_dir(lth_trainer *t) { return of(t)->scope.run_dir; }
-static uint32_t api_parameters(lth_trainer *t, const lth_parameter_info **out) { return engine_parameters(of(t)->engine, out); }
+static uint32_t api_parameters(lth_trainer *t, const lth_parameter_info **out)
+{
+    *out = NULL;
+    return mine(t, "parameters of the trainer") ? engine_parameters(of(t)->engine, out) : 0;
+}
 
 static uint32_t api_optimizers(lth_trainer *t, const lth_optimizer_info **out)
 {
     session *s = of(t);
+    *out = NULL;
+    if (!mine(t, "optimizers of the trainer"))
+        return 0;
     if (!s->optimizers_shown && s->optimizers.count > 0) {
         s->optimizers_shown = memory_new(s->optimizers.count * sizeof *s->optimizers_shown);
         for (uint32_t i = 0; i < s->optimizers.count; i++)
@@ -211,6 +241,8 @@ static uint32_t api_optimizers(lth_trainer *t, const lth_optimizer_info **out)
 
 static bool api_hyper(lth_trainer *t, uint32_t index, uint32_t group, const char *name, double *value)
 {
+    if (!mine(t, "hyper of the trainer"))
+        return false;
     const session *s = of(t);
     if (index >= s->optimizers.count || group >= s->optimizers.at[index].group_count)
         return false;
@@ -235,6 +267,8 @@ static void api_print(lth_trainer *t, const char *text) { console_line(&of(t)->c
 
 static void api_status_line(lth_trainer *t, const char *text)
 {
+    if (!mine(t, "status_line of the trainer"))
+        return;
     session *s = of(t);
     if (s->options.enable_progress_bar)
         console_status(&s->console, text);
@@ -252,6 +286,8 @@ static int32_t api_terminal_width(lth_trainer *t)
 static const char *api_describe(lth_trainer *t, const char *key)
 {
     session *s = of(t);
+    if (!mine(t, "describe of the trainer"))
+        return "";
     if (strcmp(key, "accelerator") == 0)
         return s->accelerator ? s->accelerator->known->id : "";
     if (strcmp(key, "strategy") == 0)
@@ -278,8 +314,13 @@ static const char *api_describe(lth_trainer *t, const char *key)
     return s->describe_text;
 }
 
-static void api_record(lth_trainer *t, const lth_record *record) { loggers_record(of(t), record); }
-static bool api_validation_due(lth_trainer *t) { return fit_validation_due(of(t)); }
+static void api_record(lth_trainer *t, const lth_record *record)
+{
+    if (mine(t, "record of the trainer"))
+        loggers_record(of(t), record);
+}
+
+static bool api_validation_due(lth_trainer *t) { return mine(t, "validation_due of the trainer") && fit_validation_due(of(t)); }
 
 const lth_trainer_api trainer_api = {
     .struct_size = sizeof(lth_trainer_api),

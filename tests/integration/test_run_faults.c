@@ -203,6 +203,15 @@ Test(faults, a_run_within_its_bounds_is_left_alone)
     expect(&c);
 }
 
+/* Some metrics are nan by right, so the run goes on. */
+Test(faults, a_metric_that_is_nan_is_told_once_with_its_place)
+{
+    const fault_case c = { { "model.fault=nan", "model.where=training_step", "model.at=4" },
+                           0,
+                           { "the metric 'odd' of a step is nan, logged at ", "faulty.c:" } };
+    expect(&c);
+}
+
 /* ---- Errors and misused tensors: the run ends in order ---- */
 
 /* Who was told what, in which order. */
@@ -253,6 +262,21 @@ Test(faults, an_error_or_a_misused_tensor_is_told_and_ends_the_run_in_order)
         { { "model.fault=of_nobody", "model.where=training_step", "model.at=4" },
           1,
           { "faulty.c:", "add: operand 2 is damaged" } },
+        { { "data.fault=stop_here", "data.where=fetch", "data.at=6", "data.workers=1" },
+          1,
+          { "[data] fetch of 'faulty_data': lth_trainer_stop on the thread train-load-0: it is for the main thread alone" } },
+        { { "data.fault=checkpoint_here", "data.where=fetch", "data.at=6", "data.workers=2" },
+          1,
+          { "[data] fetch of 'faulty_data': save_checkpoint of the trainer on the thread train-load-" } },
+        { { "data.fault=op_here", "data.where=fetch", "data.at=9", "data.workers=1" },
+          1,
+          { "[data] fetch of 'faulty_data': an op (", "faults.c:", "on the thread train-load-0" } },
+        { { "data.fault=input_here", "data.where=fetch", "data.at=9", "data.workers=1" },
+          1,
+          { "[data] fetch of 'faulty_data': lth_input (", "faults.c:" } },
+        { { "logger.faulty.fault=log_here", "logger.faulty.where=log_metrics", "logger.faulty.at=3" },
+          1,
+          { "[logger.faulty] log_metrics of 'faulty': lth_log (", "faults.c:", "on the thread faulty" } },
         { { "model.where=gradient" }, 1, { "faulty.c:", "mul: operand 2 belongs to another trace" } },
         { { "model.fault=nan_loss", "model.where=training_step", "model.at=4" },
           1,
