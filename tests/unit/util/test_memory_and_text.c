@@ -9,6 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 Test(arena, gives_zeroed_aligned_bytes_that_do_not_overlap)
 {
@@ -245,4 +247,32 @@ Test(memory, grows_by_doubling)
     }
     cr_assert(moves < 15 && list[9999] == 9999);
     free(list);
+}
+
+/* ---- The end of memory ---- */
+
+static void last_words(void)
+{
+    ssize_t ignored = write(STDERR_FILENO, "in a hook\n", 10);
+    (void)ignored;
+}
+
+Test(memory, at_its_end_the_process_says_so_and_where_and_leaves_with_71)
+{
+    char said[200] = "";
+    int ends[2], status;
+    cr_assert_eq(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        memory_last_words = last_words;
+        memory_exhausted(12);
+    }
+    close(ends[1]);
+    for (ssize_t n, at = 0; (n = read(ends[0], said + at, sizeof said - 1 - (size_t)at)) > 0;)
+        at += n;
+    close(ends[0]);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect_eq(WEXITSTATUS(status), MEMORY_EXHAUSTED);
+    cr_expect_str_eq(said, "lthost: out of memory (12 bytes asked for)\nin a hook\n");
 }
