@@ -232,7 +232,7 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
     lth_status status = check_bound(s, b, result);
     if (!status && check)
         status = check_leaves(s, b, result);
-    lth_bindings own = *b; /* a loop's turns have streams of random numbers of their own */
+    lth_bindings own = accel_own_bindings(b);
     for (uint32_t i = 0, next; i < s->launch_count && !status; i = next) {
         accel_launch_kind kind = s->launches[i].kind;
         next = i + 1;

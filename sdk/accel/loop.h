@@ -8,6 +8,7 @@
 #include "ops.h"
 
 #include <lthost/accelerator.h>
+#include <string.h>
 
 /* A loop while it runs. */
 typedef struct accel_loop {
@@ -40,6 +41,15 @@ accel_loop *accel_loops_of(const lth_graph *g);
 
 /* How often at most what stands in a region runs. */
 double accel_loop_runs(const lth_graph *g, uint32_t region);
+
+/* A copy of a run's bindings, whose random numbers a loop's turns change. What this host has not, is 0. */
+static inline lth_bindings accel_own_bindings(const lth_bindings *b)
+{
+    lth_bindings own;
+    memset(&own, 0, sizeof own);
+    memcpy(&own, b, b->struct_size < sizeof own ? b->struct_size : sizeof own);
+    return own;
+}
 
 static inline bool accel_is_of_loop(uint32_t op) { return op == LTH_OP_LOOP || op == LTH_OP_LOOP_END; }
 

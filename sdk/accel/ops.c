@@ -339,7 +339,8 @@ lth_graph *accel_graph_copy(const lth_graph *g)
         return NULL;
     lth_graph *c = (lth_graph *)at;
     at += align8(sizeof *c);
-    *c = *g;
+    memcpy(c, g, g->struct_size < sizeof *c ? g->struct_size : sizeof *c);
+    c->struct_size = sizeof *c;
     c->nodes = copy_table(&at, g->nodes, g->node_count, g->node_stride, sizeof *c->nodes);
     c->values = copy_table(&at, g->values, g->value_count, g->value_stride, sizeof *c->values);
     c->operands = copy_table(&at, g->operands, g->operand_count, sizeof *c->operands, sizeof *c->operands);

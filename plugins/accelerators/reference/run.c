@@ -211,7 +211,7 @@ lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *resu
         result->message[0] = 0;
     }
     lth_status status = check_targets(p, b, result);
-    lth_bindings own = *b; /* a loop's turns have streams of random numbers of their own */
+    lth_bindings own = accel_own_bindings(b);
     for (uint32_t i = 0, next; i < p->graph->node_count && !status; i = next) {
         bool of_loop = accel_is_of_loop(lth_graph_node(p->graph, i)->op);
         if (result) /* where a crash would be */
