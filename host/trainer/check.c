@@ -229,7 +229,12 @@ static int with_session(const run_args *args, int (*body)(session *s))
     session *s = memory_new(sizeof *s);
     crash_install();
     session_open(s, args);
+    error e = { 0 };
     int status = session_report(s);
+    if (status == RUN_OK && session_watch(s, &e) != LTH_OK) {
+        console_line(&s->console, "lthost: error: %s", e.text);
+        status = RUN_ERROR;
+    }
     if (status == RUN_OK)
         status = body(s);
     session_close(s);

@@ -244,8 +244,7 @@ static int run_stage(const run_args *args, const char *stage, const char *after,
     session_open(s, args);
     session_set_stage(s, stage);
     int status = session_report(s);
-    const watch_args bounds = { s->options.hook_timeout, s->limits.max_memory };
-    if (status == RUN_OK && (watch_start(&bounds, &s->watch, &e) != LTH_OK || session_build(s, &e) != LTH_OK)) {
+    if (status == RUN_OK && (session_watch(s, &e) != LTH_OK || session_build(s, &e) != LTH_OK)) {
         int reported = session_report(s);
         if (reported == RUN_OK)
             console_line(&s->console, "lthost: error: %s", e.text);

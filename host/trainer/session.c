@@ -248,6 +248,12 @@ static void free_components(session *s)
     free(s->targets);
 }
 
+lth_status session_watch(session *s, error *e)
+{
+    const watch_args bounds = { s->options.hook_timeout, s->limits.max_memory };
+    return watch_start(&bounds, &s->watch, e);
+}
+
 void session_close(session *s)
 {
     free_loaders(s);

@@ -236,6 +236,8 @@ lth_status session_open(session *s, const run_args *args);
 /* Prints what is in s->diagnostics; the exit status that it means. */
 int session_report(session *s);
 void session_close(session *s);
+/* From here on hooks and memory are bounded as [trainer] says; until session_close. */
+lth_status session_watch(session *s, error *e);
 /* Seconds since 1970. */
 double session_wall_time(void);
 /* A file name that the user can type: relative to the current folder where it lies below it. In s->memory. */

@@ -157,8 +157,8 @@ Test(faults, what_was_flushed_before_a_crash_is_whole_and_the_run_goes_on_from_i
 /* ---- Hooks that do not return, and those that take all memory ---- */
 
 /* Two seconds: no other hook may take so long, a logger that syncs its file on a busy machine neither. */
-#define HANGS(section, hook)                                                                       \
-    {                                                                                              \
+#define HANGS(section, hook)                                                                     \
+    {                                                                                            \
         section ".fault=hang", section ".where=" hook, "trainer.hook_timeout=2", section ".at=3" \
     }
 
@@ -167,8 +167,8 @@ Test(faults, a_hook_that_does_not_return_is_named_on_any_thread)
     static const fault_case cases[] = {
         { HANGS("model", "training_step"),
           75,
-          { "a hook has not returned for 2 s, the [trainer] hook_timeout", "in [model] (faulty), training_step\n",
-            "after step 3", LAST } },
+          { "a hook has not returned for 2 s, the [trainer] hook_timeout", "in [model] (faulty), training_step\n", "after step 3",
+            LAST } },
         { HANGS("callback.faulty", "on_train_batch_end"), 75, { "in [callback.faulty] (faulty), on_train_batch_end\n" } },
         { { "data.fault=hang", "data.where=prepare_data", "trainer.hook_timeout=2" },
           75,
@@ -182,6 +182,14 @@ Test(faults, a_hook_that_does_not_return_is_named_on_any_thread)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect(&cases[i]);
+}
+
+Test(faults, check_is_bounded_too)
+{
+    outcome o = RUN("check", "run.ini", "model.fault=hang", "model.where=configure", "trainer.hook_timeout=2");
+    cr_expect_eq(o.status, 75, "%d: %s", o.status, o.err);
+    cr_expect_not_null(strstr(o.err, "in [model] (faulty), configure\n"), "%s", o.err);
+    outcome_free(&o);
 }
 
 Test(faults, memory_without_end_is_bounded_and_the_hook_named)
