@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # valgrind.sh: the demo under valgrind: two epochs, a third by a resume, an evaluation of the best checkpoint. It fails at the first
 # run with an invalid access, a use of what was never set, or a definite leak. OpenBLAS and oneDNN are held to AVX2, as valgrind
-# knows no more; tests/valgrind.supp says what of the C library is passed over. Twenty seconds of one core, where it has one.
+# knows no more; tests/valgrind.supp says what of the C library is passed over. About a minute of one core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . packaging/dependencies.sh
