@@ -55,7 +55,8 @@ lth_status weights_load(engine *g, const char *path, bool strict, weights_warn w
     weights_target *targets;
     uint32_t count = weights_of_engine(g, true, &targets);
     int64_t *sources = memory_new((count + 1) * sizeof *sources);
-    status = weights_match(f, targets, count, WEIGHTS_CONVERT | (strict ? WEIGHTS_STRICT | WEIGHTS_CHOICE : 0), NULL, sources, warn, context, e);
+    status = weights_match(f, targets, count, WEIGHTS_CONVERT | (strict ? WEIGHTS_STRICT | WEIGHTS_CHOICE : 0), NULL, sources,
+                           warn, context, e);
     if (!status)
         status = weights_set(g, f, targets, count, sources, e);
     free(sources);
