@@ -23,8 +23,8 @@ void run_begin(void)
     strcpy(folder, "/tmp/lthost-test-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
     cr_assert_eq(chdir(folder), 0);
-    setenv("XDG_RUNTIME_DIR", folder,
-           1); /* where processes meet that prepare the same data: tests that run at once are strangers */
+    /* Where processes meet that prepare the same data: tests that run at once are strangers. */
+    setenv("XDG_RUNTIME_DIR", folder, 1);
 }
 
 void run_end(void)
