@@ -16,6 +16,19 @@ static lth_status host_fail(const lth_host *host, lth_status status, const char 
     return status;
 }
 
+static void host_message(const lth_host *host, uint32_t level, const char *text)
+{
+    (void)host, (void)level;
+    fprintf(stderr, "%s\n", text);
+}
+
+/* There are no services here. */
+static const void *host_interface(const lth_host *host, const char *id)
+{
+    (void)host, (void)id;
+    return NULL;
+}
+
 static int32_t host_threads(const lth_host *host)
 {
     (void)host;
@@ -26,6 +39,8 @@ static const lth_host_api host_api = { .struct_size = sizeof host_api,
                                        .api_major = LTH_API_MAJOR,
                                        .api_minor = LTH_API_MINOR,
                                        .fail = host_fail,
+                                       .message = host_message,
+                                       .get_interface = host_interface,
                                        .threads = host_threads };
 
 bool bench_open_accelerator(bench_accelerator *a, const char *plugin, int32_t threads)
