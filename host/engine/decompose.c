@@ -59,25 +59,61 @@ static bool replace(pass *p, const lth_node *n, const op_info *info)
     return p->error->status == LTH_OK;
 }
 
+typedef bool supports_function(void *context, uint32_t op, lth_dtype dtype);
+
+/* Whether the node is a composite that the accelerator declines. */
+static bool is_declined(const graph *g, const lth_node *n, supports_function *supports, void *context)
+{
+    const op_info *info = op_find(n->op);
+    return info && info->decompose &&
+           !(supports && supports(context, n->op, g->values[g->operands[n->first_operand]].shape.dtype));
+}
+
+/* A decomposition may itself name composites; *again: one of `out` is declined. */
+static bool decompose_once(pass *p, supports_function *supports, void *context, bool *again)
+{
+    const graph *in = p->in;
+    bool ok = true, any = false;
+    graph_copy_frame(in, p->out);
+    for (uint32_t i = 0; ok && i < in->node_count; i++) {
+        const lth_node *n = &in->nodes[i];
+        if (n->op == LTH_OP_STOP_GRADIENT)
+            p->map[n->first_value] = p->map[in->operands[n->first_operand]];
+        else if (is_declined(in, n, supports, context))
+            any = true, ok = replace(p, n, op_find(n->op));
+        else
+            graph_copy_node(in, i, p->out, p->map);
+    }
+    *again = false;
+    for (uint32_t i = 0; ok && any && !*again && i < p->out->node_count; i++)
+        *again = is_declined(p->out, &p->out->nodes[i], supports, context);
+    return ok;
+}
+
+/* What was decomposed once, once more: p->map goes on to where its values are now. */
+static bool decompose_again(pass *p, supports_function *supports, void *context, bool *again)
+{
+    graph first = *p->out;
+    pass next = { .in = &first, .out = p->out, .c = p->c, .error = p->error };
+    next.map = memory_new(first.value_count * sizeof *next.map);
+    graph_init(p->out);
+    bool ok = decompose_once(&next, supports, context, again);
+    for (uint32_t i = 0; ok && i < p->in->value_count; i++)
+        p->map[i] = next.map[p->map[i]];
+    free(next.map);
+    graph_free(&first);
+    return ok;
+}
+
 bool decompose(const graph *in, graph *out, constants *c, bool (*supports)(void *context, uint32_t op, lth_dtype dtype),
                void *context, uint32_t *map, error *e)
 {
     error own = { 0 };
     pass p = { .in = in, .out = out, .c = c, .error = e ? e : &own };
     p.map = map ? map : memory_new(in->value_count * sizeof *map);
-    graph_copy_frame(in, out);
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < in->node_count; i++) {
-        const lth_node *n = &in->nodes[i];
-        const op_info *info = op_find(n->op);
-        if (n->op == LTH_OP_STOP_GRADIENT)
-            p.map[n->first_value] = p.map[in->operands[n->first_operand]];
-        else if (info && info->decompose &&
-                 !(supports && supports(context, n->op, in->values[in->operands[n->first_operand]].shape.dtype)))
-            ok = replace(&p, n, info);
-        else
-            graph_copy_node(in, i, out, p.map);
-    }
+    bool again, ok = decompose_once(&p, supports, context, &again);
+    while (ok && again)
+        ok = decompose_again(&p, supports, context, &again);
     if (!map)
         free(p.map);
     return ok;

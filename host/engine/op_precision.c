@@ -111,6 +111,8 @@ static const uint8_t policies[OP_CODES] = {
     [LTH_OP_CUMSUM] = FULL,
     [LTH_OP_ARGSORT] = WIDEST,
     [LTH_OP_RNN] = LOWER,
+    [LTH_OP_RNN_STEPS] = LOWER,
+    [LTH_OP_RNN_STEPS_GRAD] = LOWER,
 
     /* What a loop carries has one type from turn to turn; an author's kernel has those that he wrote it for. */
     [LTH_OP_LOOP] = FULL,

@@ -19,7 +19,7 @@ static uint32_t rows_of(const sample_table *t, uint32_t op, uint32_t wanted, con
 }
 
 static const sample_table *const tables[] = { &sample_rows, &sample_rows_nn, &sample_rows_conv, &sample_rows_attention,
-                                               &sample_rows_order, &sample_rows_norm, &sample_rows_edges };
+                                               &sample_rows_order, &sample_rows_norm, &sample_rows_rnn, &sample_rows_edges };
 enum { TABLES = sizeof tables / sizeof *tables };
 
 static const sample_range *range_of(uint32_t op)
@@ -72,11 +72,14 @@ op_sample op_sample_at(uint32_t op, uint32_t index)
 
 /* ---- Values ---- */
 
-/* Attention's log-sum-exp is f32 where the rest is of 16 bits. */
+/* Attention's log-sum-exp, and what recurrent steps begin with and save, are f32 where the rest is of 16 bits. */
 static lth_dtype dtype_of(const op_sample *s, uint32_t operand, lth_dtype floating)
 {
-    bool wide = s->op == LTH_OP_ATTENTION_GRAD && operand + 2 == s->count && lth_dtype_size(floating) == 2;
-    return s->operands[operand].dtype ? s->operands[operand].dtype : wide ? LTH_F32 : floating;
+    bool wide = (s->op == LTH_OP_ATTENTION_GRAD && operand + 2 == s->count) ||
+                ((s->op == LTH_OP_RNN_STEPS || s->op == LTH_OP_RNN_STEPS_GRAD) && operand == 0);
+    return s->operands[operand].dtype            ? s->operands[operand].dtype
+           : wide && lth_dtype_size(floating) == 2 ? LTH_F32
+                                                   : floating;
 }
 
 lth_shape op_sample_input(const op_sample *s, uint32_t operand, lth_dtype floating)

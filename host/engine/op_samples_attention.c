@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * engine/op_samples_attention.c: samples of attention, rotary embedding and recurrent layers. */
+ * engine/op_samples_attention.c: samples of attention and rotary embedding. */
 #include "engine/op_samples_tables.h"
 
 #include <math.h>
@@ -16,7 +16,6 @@ static const double minus_infinity[] = { 0.5, -INFINITY, -1.25, -INFINITY, -INFI
 #define MASK(values, ...) { OP_DIMS(__VA_ARGS__), .dtype = LTH_BOOL, OP_LIST(values) }
 #define LOG_SUM(...) BETWEEN(2, 4, __VA_ARGS__)
 #define INTERLEAVED .attributes.rotary = { 1, 0 }
-#define CELL(name, ...) .attributes.rnn = { LTH_RNN_ ## name, __VA_ARGS__ + 0 }
 #define TABLE(...) BETWEEN(-1, 1, __VA_ARGS__)
 
 static const op_sample rows[] = {
@@ -83,21 +82,6 @@ static const op_sample rows[] = {
     { .op = LTH_OP_ROTARY, 3, 0, "no channels rotated", { X(2, 3, 4), TABLE(3, 0), TABLE(3, 0) } },
     { .op = LTH_OP_ROTARY, 3, 0, "no steps", { X(2, 0, 4), TABLE(0, 2), TABLE(0, 2) }, INTERLEAVED },
     { .op = LTH_OP_ROTARY, 3, 0, "no sequences", { X(0, 3, 4), TABLE(3, 2), TABLE(3, 2) } },
-
-    { .op = LTH_OP_RNN, 6, 0, "tanh", { X(3, 2, 2), X(2, 3), X(3, 2), X(3, 3), X(3), X(3) }, CELL(TANH) },
-    { .op = LTH_OP_RNN, 6, 0, "tanh, backwards", { X(3, 2, 2), X(2, 3), X(3, 2), X(3, 3), X(3), X(3) }, CELL(TANH, 1) },
-    { .op = LTH_OP_RNN, 6, 0, "relu", { X(3, 2, 2), X(2, 3), X(3, 2), X(3, 3), X(3), X(3) }, CELL(RELU) },
-    { .op = LTH_OP_RNN, 7, 0, "LSTM", { X(3, 2, 2), X(2, 3), X(2, 3), X(12, 2), X(12, 3), X(12), X(12) }, CELL(LSTM) },
-    { .op = LTH_OP_RNN, 7, 0, "LSTM, backwards", { X(3, 2, 2), X(2, 2), X(2, 2), X(8, 2), X(8, 2), X(8), X(8) }, CELL(LSTM, 1) },
-    { .op = LTH_OP_RNN, 6, 0, "GRU", { X(3, 2, 2), X(2, 3), X(9, 2), X(9, 3), X(9), X(9) }, CELL(GRU) },
-    { .op = LTH_OP_RNN, 6, 0, "GRU, backwards", { X(3, 2, 2), X(2, 2), X(6, 2), X(6, 2), X(6), X(6) }, CELL(GRU, 1) },
-    { .op = LTH_OP_RNN, 7, 0, "LSTM, small", { X(2, 1, 1), X(1, 1), X(1, 1), X(4, 1), X(4, 1), X(4), X(4) }, CELL(LSTM) },
-    { .op = LTH_OP_RNN, 6, 0, "one step of permuted and sliced",
-      { PERMUTED(1, 2, 2), SLICED(2, 3), PERMUTED(9, 2), SLICED(9, 3), X(9), X(9) }, CELL(GRU) },
-    { .op = LTH_OP_RNN, 7, 0, "no steps", { X(0, 2, 2), X(2, 3), X(2, 3), X(12, 2), X(12, 3), X(12), X(12) }, CELL(LSTM) },
-    { .op = LTH_OP_RNN, 6, 0, "no sequences", { X(3, 0, 2), X(0, 3), X(9, 2), X(9, 3), X(9), X(9) }, CELL(GRU) },
-    { .op = LTH_OP_RNN, 6, 0, "no inputs", { X(2, 2, 0), X(2, 3), X(3, 0), X(3, 3), X(3), X(3) }, CELL(TANH) },
-    { .op = LTH_OP_RNN, 6, 0, "no state", { X(2, 2, 3), X(2, 0), X(0, 3), X(0, 0), X(0), X(0) }, CELL(TANH) },
 };
 // clang-format on
 const sample_table sample_rows_attention = { rows, sizeof rows / sizeof *rows };

@@ -105,8 +105,6 @@ static const op_sample rows[] = {
     { .op = LTH_OP_CUMSUM, 1, 0, "one", { X(1) }, .attributes.cumulative = { 0, 0, 0 } },
     { .op = LTH_OP_ARGSORT, 1, 0, "one", { X(1) }, .attributes.sort = { 0, 0, 0, 0 } },
     { .op = LTH_OP_ARGSORT, 1, 0, "of eight axes, sliced", { DEEP_SLICED() }, .attributes.sort = { 7, 2, 1, 0 } },
-    { .op = LTH_OP_RNN, 6, 0, "one of everything", { X(1, 1, 1), X(1, 1), X(1, 1), X(1, 1), X(1), X(1) },
-      .attributes.rnn = { LTH_RNN_TANH, 0 } },
 };
 // clang-format on
 const sample_table sample_rows_edges = { rows, sizeof rows / sizeof *rows };

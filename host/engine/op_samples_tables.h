@@ -20,7 +20,7 @@ extern const sample_range sample_ranges[];
 extern const uint32_t sample_ranges_count;
 extern const sample_table sample_forms; /* op is 0 */
 extern const sample_table sample_rows, sample_rows_nn, sample_rows_conv, sample_rows_attention, sample_rows_order,
-    sample_rows_norm, sample_rows_edges;
+    sample_rows_norm, sample_rows_rnn, sample_rows_edges;
 
 /* ---- How rows are written ---- */
 

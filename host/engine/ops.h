@@ -33,6 +33,11 @@ void grad_cumsum(op_rule *r);
 bool shape_argsort(op_shapes *s);
 bool shape_rnn(op_shapes *s);
 void decompose_rnn(op_rule *r);
+bool shape_rnn_steps(op_shapes *s);
+void grad_rnn_steps(op_rule *r);
+void decompose_rnn_steps(op_rule *r);
+bool shape_rnn_steps_grad(op_shapes *s);
+void decompose_rnn_steps_grad(op_rule *r);
 void grad_custom(op_rule *r);
 
 /* ---- For shape rules ---- */

@@ -114,6 +114,8 @@ static const accel_op ops[] = {
     { LTH_OP_CUMSUM, "cumsum", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_cumulative) },
     { LTH_OP_ARGSORT, "argsort", ACCEL_KERNEL, 1, 1, 1, 0, sizeof(lth_attr_sort) },
     { LTH_OP_RNN, "rnn", ACCEL_KERNEL, 6, 7, 3, 0, sizeof(lth_attr_rnn) },
+    { LTH_OP_RNN_STEPS, "rnn_steps", ACCEL_KERNEL, 5, 6, 4, 1, sizeof(lth_attr_rnn) },
+    { LTH_OP_RNN_STEPS_GRAD, "rnn_steps_grad", ACCEL_KERNEL, 6, 8, 4, 1, sizeof(lth_attr_rnn) },
     { LTH_OP_LOOP, "loop", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
     { LTH_OP_LOOP_END, "loop_end", ACCEL_KERNEL, 1, MANY, MANY, 0, sizeof(lth_attr_loop) },
 

@@ -20,6 +20,8 @@ static const struct {
     double times;
 } longer[] = {
     { LTH_OP_DROPOUT, 3 }, /* by p: a sum over all that was dropped */
+    { LTH_OP_RNN, 3 }, /* each step rounds again what goes on to the one before it */
+    { LTH_OP_RNN_STEPS, 3 },
 };
 
 static double roundings(uint32_t op)

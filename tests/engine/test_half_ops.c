@@ -20,6 +20,8 @@ static const struct {
     { LTH_OP_ATTENTION, 3 }, /* the probabilities, as an operand of the second product */
     { LTH_OP_ATTENTION_GRAD, 3 },
     { LTH_OP_RNN, 3 }, /* the state between steps, as an operand of the next product */
+    { LTH_OP_RNN_STEPS, 3 },
+    { LTH_OP_RNN_STEPS_GRAD, 3 },
 };
 
 static double roundings(uint32_t op)

@@ -61,6 +61,8 @@ static const exemption exemptions[] = {
     { LTH_OP_ATTENTION_GRAD, DEEP },
     { LTH_OP_ROTARY, SINGLE },
     { LTH_OP_RNN, DEEP },
+    { LTH_OP_RNN_STEPS, DEEP },
+    { LTH_OP_RNN_STEPS_GRAD, DEEP },
     { LTH_OP_IOTA, STRIDED },
     { LTH_OP_UNIFORM, STRIDED },
     { LTH_OP_NORMAL, STRIDED },

@@ -485,8 +485,62 @@ def recurrent():
                  draw(gates * H), draw(gates * H), rnn={"cell": cell, "reverse": reverse})
 
 
+def cell(kind, x, u, h, c):
+    """One step of torch's RNN, RNN with relu, LSTM or GRU by its formulas: x = x W' + b, u = h U' + c -> h, c, what is saved."""
+    if kind < 2:
+        h = torch.tanh(x + u) if kind == 0 else torch.relu(x + u)
+        return h, c, h if kind == 0 else x + u
+    if kind == 2:
+        i, f, g, o = (x + u).chunk(4, -1)
+        i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+        c = f * c + i * g
+        return o * torch.tanh(c), c, torch.cat([i, f, g, o, c], -1)
+    (r, z), (xn, un) = [torch.sigmoid(v) for v in (x + u).chunk(3, -1)[:2]], (x.chunk(3, -1)[2], u.chunk(3, -1)[2])
+    n = torch.tanh(xn + r * un)
+    return n + z * (h - n), c, torch.cat([r, z, n, un], -1)
+
+
+def recurrent_steps():
+    T, B, H = 3, 2, 2
+    makes = [lambda i: torch.nn.RNN(i, H), lambda i: torch.nn.RNN(i, H, nonlinearity="relu"), lambda i: torch.nn.LSTM(i, H), lambda i: torch.nn.GRU(i, H)]
+    for kind, name in enumerate(("tanh", "relu", "lstm", "gru")):
+        gates, states, lstm, gru = (1, 1, 4, 3)[kind], 2 if kind == 2 else 1, kind == 2, kind == 3
+        for reverse in (0, 1):
+            def steps(x, h, c, w, b_ih, b_hh, more=None):
+                """more: what is added to h U' + c, to differentiate by it."""
+                ys, saved = [None] * T, [None] * T
+                for t in reversed(range(T)) if reverse else range(T):
+                    h, c, saved[t] = cell(kind, x[t] + b_ih, h @ w.mT + b_hh + (0 if more is None else more[t]), h, c)
+                    ys[t] = h
+                return torch.stack(ys), h, c if lstm else h[:0], torch.stack(saved)
+
+            def call(x, *rest):
+                return steps(x, rest[0], rest[1] if lstm else None, *rest[states:])
+
+            x, start = draw(T, B, gates * H), [draw(B, H) for _ in range(states)]
+            w, b_ih, b_hh = draw(gates * H, H), draw(gates * H), draw(gates * H)
+            y, h, c, saved = call(x, *start, w, b_ih, b_hh)
+            module = makes[kind](gates * H).double()
+            own = dict(weight_ih_l0=torch.eye(gates * H, dtype=torch.float64), weight_hh_l0=w, bias_ih_l0=b_ih, bias_hh_l0=b_hh)
+            h0 = tuple(s[None] for s in start) if lstm else start[0][None]
+            theirs = torch.func.functional_call(module, own, (x.flip(0) if reverse else x, h0))[0]
+            assert torch.allclose(theirs.flip(0) if reverse else theirs, y, rtol=1e-13, atol=1e-13)
+            case("rnn_steps", f"{name}, {reverse}", call, x, *start, w, b_ih, b_hh, rnn={"cell": kind, "reverse": reverse})
+
+            def back(*operands):
+                v = [z.detach().requires_grad_(True) for z in (x + b_ih, *start, torch.zeros(T, B, gates * H, dtype=torch.float64))]
+                y, h, c, _ = steps(v[0], v[1], v[2] if lstm else None, w, 0, b_hh, v[-1])
+                d = operands[-3:] if lstm else (*operands[-2:], torch.zeros_like(c))
+                found = torch.autograd.grad((y, h, c) if lstm else (y, h), v, d if lstm else d[:2], create_graph=True)
+                return found[0], found[-1] if gru else found[-1][:0], found[1], found[2] if lstm else found[1][:0]
+
+            upstream = [draw(T, B, H), draw(B, H)] + ([draw(B, H)] if lstm else [])
+            case("rnn_steps_grad", f"{name}, {reverse}", back, saved, *start, w, y, *upstream, fixed=range(states + 3),
+                 rnn={"cell": kind, "reverse": reverse})
+
+
 for part in (pointwise, binary, shape, reductions, products, indexing, convolutions, pools, resizes, softmaxes, norms, attention, rotaries,
-             recurrent):
+             recurrent, recurrent_steps):
     part()
 assert len({(entry["op"], entry["name"]) for entry in CASES}) == len(CASES)
 write_json("ops.json", made_by("ops.py"), "cases", CASES)

@@ -129,6 +129,8 @@ enum {
     LTH_OP_CUMSUM = 181,   /* P, lth_attr_cumulative, numeric */
     LTH_OP_ARGSORT = 182,  /* P, lth_attr_sort, numeric -> i64: the indices of the first `length` in order, stable; NaN is the greatest */
     LTH_OP_RNN = 183,      /* C, lth_attr_rnn: (x (T, B, I), h0 (B, H), c0 (B, H) of an LSTM else none, w_ih (G H, I), w_hh (G H, H), b_ih (G H), b_hh (G H)) -> y (T, B, H), h (B, H), c (B, H) of an LSTM else of h */
+    LTH_OP_RNN_STEPS = 184, /* C, lth_attr_rnn: what RNN makes of its product with w_ih: (x w_ih' (T, B, G H), f32 where the rest is of 16 bits, h0, c0 of an LSTM else none, w_hh, b_ih, b_hh) -> y (T, B, H), h (B, H), c (B, H) of an LSTM else (0, H), what its gradient wants (T, B, S H; lth_attr_rnn), f32 where the rest is of 16 bits */
+    LTH_OP_RNN_STEPS_GRAD = 185, /* C, lth_attr_rnn: (what was saved, h0, c0 of an LSTM else none, w_hh, y, d y, d h, d c of an LSTM else none) -> d by x w_ih' + b_ih (T, B, G H), d by h w_hh' + b_hh of a GRU (T, B, G H) else (0, B, G H): it is the same, d h0, d c0 of an LSTM else (0, H) */
 
     /* Control. LOOP is the first node of a region and LOOP_END follows its last (lth_region in graph.h). */
     LTH_OP_LOOP = 192, /* P, lth_attr_loop: (i64 trip count of rank 0, initial values of what is carried..., sequences (T, ...)...) -> i64 index of rank 0, what is carried..., the sequences' parts at the index... */
@@ -190,6 +192,8 @@ typedef struct lth_attr_cumulative { int64_t axis; uint32_t exclusive, reverse; 
 typedef struct lth_attr_sort { int64_t axis, length; /* 0 when recorded: all */ uint32_t descending, reserved; } lth_attr_sort;
 enum { LTH_RNN_TANH = 0, LTH_RNN_RELU = 1, LTH_RNN_LSTM = 2, LTH_RNN_GRU = 3 }; /* gates in PyTorch's order: i f g o; r z n */
 typedef struct lth_attr_rnn { uint32_t cell, reverse; /* from the last step to the first */ } lth_attr_rnn;
+/* What RNN_STEPS saves of each step, in units of H: tanh h'; relu its argument; LSTM i f g o, after their functions, and c'; GRU
+ * r z n, after theirs, and h w_hn' + b_hn. */
 typedef struct lth_attr_loop { int64_t length; /* T: as many turns at most */ uint32_t carried, sequences, stacked, reverse; /* the index runs down */ } lth_attr_loop;
 typedef struct lth_attr_text { char text[64]; } lth_attr_text; /* NUL-terminated, cut */
 typedef struct lth_attr_update { uint32_t optimizer, group; } lth_attr_update;
