@@ -11,8 +11,8 @@ recurrence recurrence_of(const lth_attr_rnn *a, const lth_shape *x, const lth_sh
     static const int64_t gates[] = { [LTH_RNN_TANH] = 1, [LTH_RNN_RELU] = 1, [LTH_RNN_LSTM] = 4, [LTH_RNN_GRU] = 3 };
     static const int64_t saved[] = { [LTH_RNN_TANH] = 1, [LTH_RNN_RELU] = 1, [LTH_RNN_LSTM] = 5, [LTH_RNN_GRU] = 4 };
     lth_dtype wide = lth_dtype_size(h0->dtype) == 2 ? LTH_F32 : h0->dtype;
-    return (recurrence) { x->dim[0], x->dim[1], h0->dim[1],      gates[a->cell],          saved[a->cell], h0->dtype,
-                          wide,      a->cell,   a->reverse != 0, a->cell == LTH_RNN_LSTM };
+    return (recurrence) { x->dim[0], x->dim[1], h0->dim[1], gates[a->cell],  saved[a->cell],
+                          h0->dtype, wide,      a->cell,    a->reverse != 0, a->cell == LTH_RNN_LSTM };
 }
 
 /* ---- Shape rules ---- */

@@ -59,15 +59,9 @@ static uint32_t with_saved(op_rule *r, const recurrence *n, const step_back *s, 
 }
 
 /* d x, x being a gate's argument: through y = tanh(x) it is d (1 - y^2), through y = sigmoid(x) d y (1 - y). */
-static uint32_t through_tanh(op_rule *r, uint32_t d, uint32_t y)
-{
-    return op_sub(r, d, op_mul(r, d, op_mul(r, y, y)));
-}
+static uint32_t through_tanh(op_rule *r, uint32_t d, uint32_t y) { return op_sub(r, d, op_mul(r, d, op_mul(r, y, y))); }
 
-static uint32_t through_sigmoid(op_rule *r, uint32_t d, uint32_t y)
-{
-    return op_mul(r, d, op_sub(r, y, op_mul(r, y, y)));
-}
+static uint32_t through_sigmoid(op_rule *r, uint32_t d, uint32_t y) { return op_mul(r, d, op_sub(r, y, op_mul(r, y, y))); }
 
 /* Each makes of b->d_h (and d_c) what reaches its step's arguments; b->d_h is then what reaches h beside d_u U. */
 typedef void back(op_rule *r, const recurrence *n, const step_back *s, way_back *b);

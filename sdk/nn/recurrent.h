@@ -2,7 +2,7 @@
  * lthost/nn/recurrent.h: torch.nn.RNN, LSTM and GRU, their names, shapes and initial distributions, and their cells. [main]
  *
  * T steps, B sequences, I input channels, H of the state, L layers, D directions. A layer is one op for each direction
- * (lthost/sequence.h), which is compiled step by step: a new T is a new plan. */
+ * (lthost/sequence.h): a new T is a new plan. */
 #ifndef LTHOST_NN_RECURRENT_H
 #define LTHOST_NN_RECURRENT_H
 

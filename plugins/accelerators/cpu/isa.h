@@ -4,6 +4,8 @@
 #ifndef CPU_ISA_H
 #define CPU_ISA_H
 
+#include "rnn.h"
+
 #include <lthost/accel/tile.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -31,6 +33,14 @@
         void (*cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C); \
         void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                          \
         void (*rms_norm)(const T *x, T eps, T *y, T *rrms, int64_t rows, int64_t K);                                            \
+        int64_t panel; /* columns of one */                                                                                     \
+        /* Packs panels first..last of op(B) (k, n): k times n, rounded up to whole panels, elements in all. */                 \
+        void (*panel_pack)(int64_t k, int64_t n, const T *b, int64_t ldb, bool transpose_b, T *to, int64_t first, int64_t last); \
+        /* C (m, n) = A B, or C + A B; rows of C hold whole panels. */                                                          \
+        void (*panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t lda, const T *packed, T *c, int64_t ldc,        \
+                           bool add);                                                                                           \
+        cpu_rnn_cell *rnn[CPU_RNN_CELLS];                                                                                       \
+        cpu_rnn_cell_back *rnn_back[CPU_RNN_CELLS];                                                                             \
     }
 
 typedef struct cpu_kernel_table {

@@ -26,27 +26,39 @@ accel_tile_function PASTE(accel_tile, ISA);
 #define FMA_F64(x, y, z) ((x) * (y) + (z))
 #endif
 
+#include "vector.h"
+
 #define T float
 #define FMA FMA_F32
+#define SPREAD SPREAD_F32
+#define VECTOR_FMA VECTOR_FMA_F32
 #define F(name) tile_##name##_f32
 #define NAME(name) name##_float
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
+#include "rnn_float.h"
 #undef T
 #undef FMA
+#undef SPREAD
+#undef VECTOR_FMA
 #undef F
 #undef NAME
 
 #define T double
 #define FMA FMA_F64
+#define SPREAD SPREAD_F64
+#define VECTOR_FMA VECTOR_FMA_F64
 #define F(name) tile_##name##_f64
 #define NAME(name) name##_double
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
+#include "rnn_float.h"
 #undef T
 #undef FMA
+#undef SPREAD
+#undef VECTOR_FMA
 #undef F
 #undef NAME
 
@@ -55,7 +67,10 @@ accel_tile_function PASTE(accel_tile, ISA);
         .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,              \
         .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,           \
         .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type,      \
-        .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type, .rms_norm = rms_norm_##type \
+        .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type, .rms_norm = rms_norm_##type, \
+        .panel = PANEL_WIDTH_##type, .panel_pack = panel_pack_##type, .panel_gemm = panel_gemm_##type,               \
+        .rnn = { rnn_tanh_##type, rnn_relu_##type, rnn_lstm_##type, rnn_gru_##type },                                \
+        .rnn_back = { rnn_tanh_back_##type, rnn_relu_back_##type, rnn_lstm_back_##type, rnn_gru_back_##type }         \
     }
 
 const cpu_kernel_table PASTE(cpu_kernels, ISA) = {

@@ -35,6 +35,8 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_LAYER_NORM:
     case LTH_OP_RMS_NORM:
     case LTH_OP_MEAN:
+    case LTH_OP_RNN_STEPS:
+    case LTH_OP_RNN_STEPS_GRAD:
         return real;
     case LTH_OP_ATTENTION:  /* decomposed into matmuls, far faster than the plain loops */
     case LTH_OP_BATCH_NORM: /* into reductions and fused loops, likewise */
@@ -61,13 +63,13 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     bool wide = cpu_is_wide(g, n);
     const lth_graph *computed = wide ? p->wide : g;
     int64_t conv = cpu_conv_workspace(computed, n, p->threads);
-    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : cpu_rows_workspace(computed, n));
+    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : cpu_rows_workspace(computed, n) + cpu_rnn_workspace(computed, n));
 }
 
 static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
     static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
-                                         cpu_make_rows, cpu_make_reduction, cpu_make_plain };
+                                         cpu_make_rows, cpu_make_reduction, cpu_make_rnn,     cpu_make_plain };
     const accel_schedule *s = p->schedule;
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
