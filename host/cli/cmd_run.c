@@ -47,7 +47,8 @@ static int read_options(int argc, char **argv, run_args *args, cli_list *plugin_
             args->verbose = true;
             break;
         case PROFILE:
-            return cli_usage_error(argv[0], "--profile is not there yet; `lthost plan` shows what a step is made of");
+            args->profile = true;
+            break;
         default:
             return CLI_USAGE;
         }

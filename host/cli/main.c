@@ -13,6 +13,7 @@
     "  --plugin-dir DIR     search DIR first for plugins (may be given several times)\n"                                \
     "  --eager              run op by op, each a plan of its own\n"                                                      \
     "  --no-fusion          one kernel an op\n"                                                                          \
+    "  --profile            tell at the end what took the time, also in profile.json in the run's folder\n"              \
     "  --json               the result, for programs\n"                                                                 \
     "  --verbose            more words\n"
 #define CKPT_OPTION "  --ckpt WHICH         last, best or a checkpoint's path; otherwise the newest run's best\n"

@@ -161,6 +161,8 @@ static bool compile_graph(engine *g, plan *p, error *e)
     p->info.struct_size = sizeof p->info;
     if (o->accelerator->plan_info)
         o->accelerator->plan_info(o->accelerator_self, p->compiled, &p->info);
+    if (o->profile)
+        p->times = plan_times_new(g, p->compiled, &p->launch_count);
     return true;
 }
 

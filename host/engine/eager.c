@@ -15,7 +15,8 @@ typedef struct eager_op {
     graph graph;
     uint64_t hash;
     lth_plan *plan;
-    uint32_t users;
+    uint32_t users, launch_count;
+    lth_launch_time *times; /* NULL: not profiled */
 } eager_op;
 
 /* One of a program. */
@@ -100,7 +101,9 @@ static eager_op *make_op(engine *g, graph *one, uint64_t key, error *e)
         return NULL;
     }
     eager_op *op = memory_new(sizeof *op);
-    *op = (eager_op) { *one, key, compiled, 0 };
+    *op = (eager_op) { .graph = *one, .hash = key, .plan = compiled };
+    if (g->options.profile)
+        op->times = plan_times_new(g, compiled, &op->launch_count);
     graph_init(one);
     g->eager_ops = memory_grow(g->eager_ops, &g->eager_op_capacity, g->eager_op_count + 1, sizeof *g->eager_ops);
     g->eager_ops[g->eager_op_count++] = op;
@@ -125,6 +128,18 @@ static eager_op *op_of(engine *g, const graph *in, eager_step *step, uint32_t *i
     return op;
 }
 
+/* The ops are of no hook: they are shared. */
+static void collect_times(engine *g, eager_op *op)
+{
+    plan_times_collect_launches(g, "one by one", &op->graph, op->plan, op->times, op->launch_count);
+}
+
+void eager_profile(engine *g)
+{
+    for (size_t i = 0; i < g->eager_op_count; i++)
+        collect_times(g, g->eager_ops[i]);
+}
+
 static void release_op(engine *g, eager_op *op)
 {
     if (!op || --op->users)
@@ -132,9 +147,11 @@ static void release_op(engine *g, eager_op *op)
     for (size_t i = 0; i < g->eager_op_count; i++)
         if (g->eager_ops[i] == op)
             g->eager_ops[i] = g->eager_ops[--g->eager_op_count];
+    collect_times(g, op);
     if (g->options.accelerator->release)
         g->options.accelerator->release(g->options.accelerator_self, op->plan);
     graph_free(&op->graph);
+    free(op->times);
     free(op);
 }
 
@@ -217,6 +234,7 @@ static lth_status run_step(engine *g, eager_program *p, const eager_step *step, 
     lth_bindings own = *bindings;
     own.inputs = p->inputs;
     own.outputs = p->outputs;
+    own.times = step->op->times;
     lth_status status = g->options.accelerator->run(g->options.accelerator_self, step->op->plan, &own, result);
     if (status) { /* the op's inputs stand before its nodes there */
         uint32_t node = result->failed_node - step->read_count;

@@ -47,6 +47,7 @@ void engine_free(engine *g)
         return;
     plan_cache_free(g);
     free(g->eager_ops);
+    plan_times_free(&g->times);
     state_free(g);
     trace_free(&g->trace);
     trace_free(&g->rule);

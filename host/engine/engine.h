@@ -30,6 +30,7 @@ typedef struct engine_options {
     const char *precision;    /* what the two are called together, for the fingerprint; NULL: nothing */
     bool eager;               /* each node of a step as a plan of its own */
     bool no_fusion;
+    bool profile; /* launches are timed: engine_profile */
     uint64_t seed;
     /* Where lth_print and warnings go, a text without its last newline; NULL: stderr. */
     void (*print)(void *context, const char *text);
@@ -169,6 +170,33 @@ void engine_get_stats(const engine *g, engine_stats *out);
 /* Why the last plan was compiled: "first step of training_step", or the first node that differs from the nearest plan, with
  * its file and line. */
 const char *engine_compile_cause(const engine *g);
+/* Where the time of plans has gone, where engine_options.profile asked for it: a row for all launches that are alike and come of
+ * one place of the author's. Texts live as long as the engine. */
+typedef struct engine_launch {
+    const char *hook;   /* "training_step" */
+    const char *ops;    /* "matmul"; of several ops in one launch "mul, add x2, relu" */
+    const char *result; /* "f32 (64, 128)"; "": none */
+    const char *how;    /* "onednn, B transposed"; "" */
+    const char *file;
+    uint32_t line, node_count;
+    bool gradient; /* of the op at that place */
+    int32_t threads;
+    uint64_t runs, nanoseconds;
+    double flops, bytes; /* of all runs */
+} engine_launch;
+/* All plans of a hook: steps that ended in one, and nanoseconds within the accelerator's run; `reading`: those of plans in the
+ * middle of steps, for values that are read there. */
+typedef struct engine_hook_time {
+    const char *hook;
+    uint64_t steps, nanoseconds, reading;
+} engine_hook_time;
+typedef struct engine_profile {
+    const engine_launch *launches;
+    const engine_hook_time *hooks;
+    size_t launch_count, hook_count;
+} engine_profile;
+/* Of all plans that have run so far. */
+void engine_get_profile(engine *g, engine_profile *out);
 /* Writes the plan of the last step ended: ops, fusions, memory, FLOPs; a line a call. */
 void engine_describe(engine *g, void (*line)(void *context, const char *text), void *context);
 /* The accelerator's, and the precision: what decides bits besides graph and shapes. "" without an accelerator. */

@@ -4,6 +4,7 @@
 #define ENGINE_INTERNAL_H
 
 #include "engine/plan.h"
+#include "engine/plan_times.h"
 #include "engine/state.h"
 #include "engine/trace.h"
 #include "util/str.h"
@@ -58,6 +59,7 @@ struct engine {
     struct eager_op **eager_ops; /* plans of one node, shared by all programs */
     size_t eager_op_count, eager_op_capacity;
     engine_stats stats;
+    plan_times times; /* where they are profiled */
     str cause, fingerprint;
 };
 

@@ -231,6 +231,7 @@ void plan_cache_free(engine *g)
 
 void plan_free(engine *g, plan *p)
 {
+    plan_times_collect(g, p);
     if (p->compiled && g->options.accelerator->release)
         g->options.accelerator->release(g->options.accelerator_self, p->compiled);
     if (p->eager)
@@ -247,5 +248,6 @@ void plan_free(engine *g, plan *p)
     free(p->inputs);
     free(p->kept);
     free(p->outputs);
+    free(p->times);
     free(p);
 }

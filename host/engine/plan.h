@@ -52,6 +52,9 @@ typedef struct plan {
     plan_output *outputs; /* by slot */
     uint64_t output_bytes;
     lth_plan_info info;
+    lth_launch_time *times; /* by launch; NULL: not profiled */
+    uint32_t launch_count;
+    uint64_t runs, nanoseconds; /* while profiled, since plan_times_collect */
 
     struct plan *successor; /* what ran after it the last time: tried first the next */
     uint64_t used;          /* tick of the last use */
@@ -99,6 +102,7 @@ lth_status eager_run(engine *g, struct eager_program *program, const lth_binding
 const void *eager_value(const struct eager_program *program, uint32_t value);
 const uint32_t *eager_running_node(const struct eager_program *program); /* where it writes the node that it is at */
 void eager_free(engine *g, struct eager_program *program);
+void eager_profile(engine *g); /* plan_times_collect for its plans */
 
 /* nonfinite.c: runs the plan's graph again with every value kept and names the first op that made a non-finite number out
  * of finite ones. guard: the node whose check failed. Fills `e`. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * engine/run.c: running a plan, and what to say when it fails. */
 #include "engine/internal.h"
+#include "util/clock.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -82,6 +83,7 @@ lth_status plan_run(engine *g, plan *p, void *const *outputs, error *e)
         .stream = g->step.args.stream,
         .print = engine_print,
         .print_context = g,
+        .times = p->times,
     };
     lth_run_result result;
     result.struct_size = sizeof result;
@@ -89,8 +91,14 @@ lth_status plan_run(engine *g, plan *p, void *const *outputs, error *e)
     result.message[0] = '\0';
     atomic_store(&running_node, p->eager ? eager_running_node(p->eager) : &result.failed_node);
     atomic_store(&running, p);
+    int64_t began = g->options.profile ? clock_nanoseconds() : 0;
     lth_status status = p->eager ? eager_run(g, p->eager, &bindings, &result)
                                  : g->options.accelerator->run(g->options.accelerator_self, p->compiled, &bindings, &result);
+    if (g->options.profile) {
+        p->runs++;
+        p->nanoseconds += (uint64_t)(clock_nanoseconds() - began);
+    }
     atomic_store(&running, NULL);
+    bindings.times = NULL; /* they are this plan's launches; what explains a failure runs others */
     return status ? explain(g, p, &bindings, &result, status, e) : LTH_OK;
 }

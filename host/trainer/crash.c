@@ -80,8 +80,10 @@ crash_who crash_pause(void)
 
 void crash_go_on(const crash_who *who)
 {
+    if (crash_crumb.profile)
+        profile_enter(crash_crumb.profile, who->section, who->hook, 0);
     if (who->hook)
-        crash_enter(who->section, who->component, who->hook);
+        crash_lay(who->section, who->component, who->hook);
     else
         crash_leave();
 }

@@ -7,6 +7,8 @@
 #ifndef TRAINER_CRASH_H
 #define TRAINER_CRASH_H
 
+#include "trainer/profile.h"
+
 #include <lthost/base.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,12 +22,13 @@ typedef struct crumb {
     uint32_t watched;                /* watch.c: `entered` as it was, and the seconds since */
     double watched_for;
     pthread_t thread;
-    struct crumb *next; /* of the threads that said crash_thread_begin */
+    struct profile_thread *profile; /* NULL: this thread's calls are not timed */
+    struct crumb *next;             /* of the threads that said crash_thread_begin */
 } crumb;
 
 extern _Thread_local crumb crash_crumb;
 
-static inline void crash_enter(const char *section, const char *component, const char *hook)
+static inline void crash_lay(const char *section, const char *component, const char *hook)
 {
     crumb *c = &crash_crumb;
     atomic_store_explicit(&c->section, section, memory_order_relaxed);
@@ -33,8 +36,16 @@ static inline void crash_enter(const char *section, const char *component, const
     atomic_store_explicit(&c->hook, hook, memory_order_relaxed);
     atomic_store_explicit(&c->entered, atomic_load_explicit(&c->entered, memory_order_relaxed) + 1, memory_order_release);
 }
+static inline void crash_enter(const char *section, const char *component, const char *hook)
+{
+    if (crash_crumb.profile)
+        profile_enter(crash_crumb.profile, section, hook, 1);
+    crash_lay(section, component, hook);
+}
 static inline void crash_leave(void)
 {
+    if (crash_crumb.profile)
+        profile_enter(crash_crumb.profile, NULL, NULL, 0);
     atomic_store_explicit(&crash_crumb.hook, NULL, memory_order_relaxed);
     atomic_store_explicit(&crash_crumb.section, NULL, memory_order_relaxed);
 }

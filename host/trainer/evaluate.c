@@ -60,10 +60,14 @@ static lth_status one_batch(session *s, const evaluation *v, predictions *kept, 
 static lth_status one_loader(session *s, const evaluation *v, data_loader *l, uint32_t index, predictions *kept, error *e)
 {
     int64_t count = batch_count(s, l);
+    profile_part before = profile_set_part(s->profiled, PROFILE_DATA);
     lth_status status = data_loader_start(l, 0, 0, e);
+    profile_set_part(s->profiled, before);
     for (int64_t i = 0; status == LTH_OK && (count < 0 || i < count); i++) {
         const data_batch *b;
+        profile_set_part(s->profiled, PROFILE_DATA);
         status = data_loader_next(l, &b, e);
+        profile_set_part(s->profiled, before);
         if (status != LTH_OK)
             break;
         s->running = (running_batch) {
@@ -133,6 +137,7 @@ lth_status evaluate(session *s, lth_stage stage, error *e)
     if (loggers_open(s, e) != LTH_OK)
         return e->status;
     s->keep_run_dir = s->limits.fast_dev_batches == 0;
+    profile_set_part(s->profiled, PROFILE_LOOP);
     lth_status status = run(s, v, s->loaders.evaluate, s->loaders.evaluate_count, stage == LTH_STAGE_PREDICT ? &kept : NULL, e);
     if (status == LTH_OK && stage == LTH_STAGE_PREDICT)
         status = predictions_write(&kept, s, e);

@@ -96,6 +96,7 @@ lth_status fit(session *s, error *e)
     /* What ended in the middle of an epoch has that epoch's end before it. */
     bool between_epochs = s->loop.place == PLACE_EPOCH_START || s->loop.place == PLACE_EPOCH_END;
     bool complete = between_epochs && done(s);
+    profile_set_part(s->profiled, PROFILE_LOOP);
     if (!complete && (sanity_check(s, e) != LTH_OK || train(s, e) != LTH_OK))
         return e->status;
     metrics_drain(&s->metrics);

@@ -112,7 +112,10 @@ static lth_status begin(session *s, error *e)
     }
     if (l->place == PLACE_EPOCH_END)
         return LTH_OK;
-    return data_loader_start(s->loaders.train, l->epoch, l->batch, e);
+    profile_part before = profile_set_part(s->profiled, PROFILE_DATA);
+    lth_status status = data_loader_start(s->loaders.train, l->epoch, l->batch, e);
+    profile_set_part(s->profiled, before);
+    return status;
 }
 
 static bool epoch_is_over(const session *s) { return s->running.last || fit_steps_reached(s) || fit_may_stop(s); }
@@ -123,7 +126,9 @@ static lth_status batches(session *s, bool *complete, error *e)
     if (s->loop.place == PLACE_BATCH_END && after_batch(s, e) != LTH_OK) /* resumed there */
         return e->status;
     while (s->loop.place == PLACE_EPOCH_START || !epoch_is_over(s)) {
+        profile_part before = profile_set_part(s->profiled, PROFILE_DATA);
         lth_status status = data_loader_next(s->loaders.train, &b, e);
+        profile_set_part(s->profiled, before);
         if (status == LTH_END && s->loop.batch == 0)
             return error_set(e, LTH_INVALID, "the datamodule '%s' gave no batch in epoch %lld", s->data->known->id,
                              (long long)s->loop.epoch);

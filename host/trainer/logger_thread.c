@@ -203,6 +203,8 @@ static void body(void *argument)
 {
     logger_thread *t = argument;
     crash_thread_begin();
+    if (t->args.profile)
+        crash_crumb.profile = profile_begin(t->args.profile, PROFILE_OTHER_THREADS);
     open_logger(t);
     if (t->error.status != LTH_OK)
         return;

@@ -29,6 +29,7 @@ typedef struct logger_args {
     /* Tells the user. [logger] */
     void (*warn)(void *owner, const char *text);
     void *owner;
+    struct profile *profile; /* of the thread's time; NULL: none */
 } logger_args;
 
 /* Starts the thread and opens the logger, rewinds it to `info->resumed_step` where that is not negative, and waits for

@@ -79,7 +79,7 @@ lth_status loggers_open(session *s, error *e)
     s->threads = memory_new((s->logger_count + 1) * sizeof *s->threads);
     for (uint32_t i = 0; i < s->logger_count; i++) {
         component *c = s->loggers[i];
-        const logger_args args = { (const lth_logger *)c->table, c->self, c->title, c->known->id, explain, warn, c };
+        const logger_args args = { (const lth_logger *)c->table, c->self, c->title, c->known->id, explain, warn, c, s->profile };
         if (logger_thread_start(&args, &s->run_info, &s->threads[s->thread_count], e) != LTH_OK)
             return e->status;
         s->thread_count++;
@@ -90,9 +90,11 @@ lth_status loggers_open(session *s, error *e)
 void loggers_row(void *context, const lth_metrics_row *row)
 {
     session *s = context;
+    profile_part before = profile_set_part(s->profiled, PROFILE_LOGGING);
     s->rows += s->thread_count > 0;
     for (uint32_t i = 0; i < s->thread_count; i++)
         logger_thread_row(s->threads[i], row);
+    profile_set_part(s->profiled, before);
 }
 
 void loggers_record(session *s, const lth_record *record)
@@ -107,8 +109,10 @@ void loggers_record(session *s, const lth_record *record)
 
 void loggers_flush(session *s)
 {
+    profile_part before = profile_set_part(s->profiled, PROFILE_LOGGING);
     for (uint32_t i = 0; i < s->thread_count; i++)
         logger_thread_flush(s->threads[i]);
+    profile_set_part(s->profiled, before);
 }
 
 void loggers_checkpoint(session *s, const char *path, bool is_best)

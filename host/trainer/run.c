@@ -179,9 +179,11 @@ static int interrupted(session *s, const error *why)
     int number = signals_pending();
     if (s->in_fit && save_own_checkpoint(s, &e) != LTH_OK)
         session_warn(s, e.text);
+    profile_set_part(s->profiled, PROFILE_CLOSING);
     hooks_exception(s, why->text);
     teardown(s);
     loggers_close(s, LTH_RUN_INTERRUPTED);
+    profile_report(s);
     if (s->in_fit)
         closing_words(s, why->text);
     else
@@ -203,8 +205,10 @@ static int failed(session *s, const error *why)
 
 static int succeeded(session *s)
 {
+    profile_set_part(s->profiled, PROFILE_CLOSING);
     teardown(s);
     loggers_close(s, LTH_RUN_SUCCESS);
+    profile_report(s);
     if (s->in_fit)
         closing_words(s, s->end_reason ? s->end_reason : "done");
     else
@@ -241,7 +245,11 @@ static int run_stage(const run_args *args, const char *stage, const char *after,
 {
     session *s = memory_new(sizeof *s);
     error e = { 0 };
+    profile *timed = args->profile ? profile_new() : NULL;
+    crash_crumb.profile = timed ? profile_begin(timed, PROFILE_START_UP) : NULL;
     session_open(s, args);
+    s->profile = timed;
+    s->profiled = crash_crumb.profile;
     session_set_stage(s, stage);
     int status = session_report(s);
     if (status == RUN_OK && (session_watch(s, &e) != LTH_OK || session_build(s, &e) != LTH_OK)) {
@@ -258,6 +266,7 @@ static int run_stage(const run_args *args, const char *stage, const char *after,
     }
     if (run_dir)
         *run_dir = s->run_dir ? str_dup(s->run_dir) : NULL;
+    crash_crumb.profile = NULL;
     session_close(s);
     free(s);
     return status;

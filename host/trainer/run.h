@@ -17,7 +17,7 @@ typedef struct run_args {
     const char *stage;  /* fit | validate | test | predict; NULL: those of the run file */
     const char *resume; /* --resume; NULL: as the run file says */
     const char *ckpt;   /* --ckpt; NULL: see evaluate.c */
-    bool eager, no_fusion, json, verbose;
+    bool eager, no_fusion, json, verbose, profile;
 } run_args;
 
 enum { RUN_OK = 0, RUN_ERROR = 1, RUN_USAGE = 2 };

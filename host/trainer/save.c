@@ -195,15 +195,12 @@ static lth_status write_checkpoint(session *s, const char *name, bool weights_on
     return checkpoint_save(s->checkpoints, name, s->snapshot, e);
 }
 
-lth_status save_checkpoint(session *s, const char *name, bool weights_only, error *e)
+/* What follows from a checkpoint that is on disk. */
+static void committed(session *s, const char *name, bool weights_only)
 {
-    bool between = s->between_batches;
-    s->between_batches = false; /* a hook of this checkpoint writes no other */
-    lth_status status = write_checkpoint(s, name, weights_only, e);
-    s->between_batches = between;
-    if (status != LTH_OK)
-        return status;
+    s->saves++;
     s->keep_run_dir = true;
+    s->saved_for = s->saver;
     if (s->best.name && strcmp(s->best.name, name) == 0)
         save_mark_best(s);
     if (!weights_only) {
@@ -213,7 +210,19 @@ lth_status save_checkpoint(session *s, const char *name, bool weights_only, erro
         s->last_checkpoint_batches = s->loop.batches;
     }
     told_where(s, name);
-    return LTH_OK;
+}
+
+lth_status save_checkpoint(session *s, const char *name, bool weights_only, error *e)
+{
+    bool between = s->between_batches;
+    s->between_batches = false; /* a hook of this checkpoint writes no other */
+    profile_part before = profile_set_part(s->profiled, PROFILE_CHECKPOINT);
+    lth_status status = write_checkpoint(s, name, weights_only, e);
+    s->between_batches = between;
+    if (status == LTH_OK)
+        committed(s, name, weights_only);
+    profile_set_part(s->profiled, before);
+    return status;
 }
 
 lth_status save_own_checkpoint(session *s, error *e)

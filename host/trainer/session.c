@@ -264,6 +264,7 @@ void session_close(session *s)
     optimizers_free(s);
     free_components(s);
     watch_stop(s->watch);
+    profile_free(s->profile);
     run_dir_close(s, false);
     metrics_free(&s->metrics);
     registry_free(s->registry);

@@ -18,6 +18,7 @@
 #include "trainer/logger_thread.h"
 #include "trainer/metrics.h"
 #include "trainer/options.h"
+#include "trainer/profile.h"
 #include "trainer/run.h"
 #include "trainer/watch.h"
 #include "util/file.h"
@@ -194,6 +195,8 @@ struct session {
     bool saving_own;
     const char *saving_in,
         *saver;           /* the hook that a checkpoint is written in, and the callback's section; NULL: the trainer's own */
+    const char *saved_for; /* the section that asked for the last one; NULL: the trainer's own */
+    int64_t saves;         /* of this process */
     int64_t failed_saves; /* that callbacks asked for and the system could not do */
     best_result best;
 
@@ -207,6 +210,9 @@ struct session {
     size_t hyperparameter_capacity;
 
     watch *watch; /* NULL: nothing is watched */
+
+    profile *profile;         /* NULL: nothing is timed */
+    profile_thread *profiled; /* this thread's */
 
     /* A call on the wrong thread, the first one. */
     pthread_t main_thread;
@@ -366,6 +372,9 @@ void loggers_close(session *s, lth_run_status status);
 void closing_words(session *s, const char *reason);
 /* Of the other stages: their metrics. */
 void closing_metrics(session *s);
+
+/* profile_report.c: what took the time, to stdout and to the run's folder, where it was asked for. */
+void profile_report(session *s);
 
 /* run.c */
 void session_set_stage(session *s, const char *name);

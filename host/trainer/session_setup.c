@@ -41,8 +41,10 @@ static void data_identity(const session *s, char out[17])
 
 static void loader_begins(void *context)
 {
-    (void)context;
+    const session *s = context;
     crash_thread_begin();
+    if (s->profile)
+        crash_crumb.profile = profile_begin(s->profile, PROFILE_OTHER_THREADS);
 }
 
 static void dataset_entered(void *context, const char *hook)
@@ -217,6 +219,7 @@ static lth_status new_engine(session *s, error *e)
                                      .precision = s->options.precision,
                                      .eager = s->args->eager,
                                      .no_fusion = s->args->no_fusion,
+                                     .profile = s->profile != NULL,
                                      .seed = s->scope.seed,
                                      .print = print_tensor,
                                      .print_context = s,

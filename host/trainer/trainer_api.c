@@ -189,8 +189,10 @@ static lth_status api_remove_checkpoint(lth_trainer *t, const char *name)
     if (s->last_checkpoint && strcmp(name, s->last_checkpoint) == 0)
         return report(
             s, error_set(&e, LTH_INVALID, "'%s' is the newest resume point: write another one before removing it", name), &e);
+    profile_part before = profile_set_part(s->profiled, PROFILE_CHECKPOINT);
     if (checkpoint_remove(s->checkpoints, name, &e) != LTH_OK)
         session_warn(s, e.text);
+    profile_set_part(s->profiled, before);
     return report(s, e.status, &e);
 }
 

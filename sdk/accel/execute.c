@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schedule.h"
 
+#include "clock.h"
 #include "tile_math.h"
 
 enum { MAX_RESULTS = 4 }; /* of an op but for LOOP_END */
@@ -222,6 +223,8 @@ static uint32_t turn(accel_schedule *s, uint32_t launch, void *block, lth_bindin
     return runs ? loop->begin + 1 : loop->end + 1;
 }
 
+/* ---- The whole ---- */
+
 lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, const accel_kernels *k, lth_run_result *result)
 {
     bool check = s->flags & LTH_COMPILE_CHECK_FINITE;
@@ -233,6 +236,7 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
     if (!status && check)
         status = check_leaves(s, b, result);
     lth_bindings own = accel_own_bindings(b);
+    uint64_t since = own.times ? accel_clock() : 0;
     for (uint32_t i = 0, next; i < s->launch_count && !status; i = next) {
         accel_launch_kind kind = s->launches[i].kind;
         next = i + 1;
@@ -246,6 +250,8 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
             next = turn(s, i, block, &own);
         else
             run_effect(s, i, block, &own);
+        if (own.times)
+            since = accel_clock_note(&own.times[i], since);
         if (!status && check && i < s->commit)
             status = check_launch(s, &s->launches[i], block, result);
     }

@@ -58,9 +58,10 @@ static void end_operands(maker *m, accel_launch *l)
     l->first_result = m->operand_count;
 }
 
-static void count_bytes(maker *m, uint32_t node, int64_t bytes)
+static void count_bytes(maker *m, accel_launch *l, int64_t bytes)
 {
-    double runs = accel_loop_runs(m->f->graph, lth_graph_node(m->f->graph, node)->region);
+    double runs = accel_loop_runs(m->f->graph, lth_graph_node(m->f->graph, l->node)->region);
+    l->bytes = bytes;
     m->s->info.bytes_moved += (int64_t)(runs * (double)bytes);
 }
 
@@ -84,7 +85,8 @@ static void add_kernel(maker *m, uint32_t unit)
         accel_schedule_loop *loop = &m->s->loops[accel_loop_region(m->f->graph, n)];
         *(n->op == LTH_OP_LOOP ? &loop->begin : &loop->end) = m->s->launch_count - 1;
     }
-    count_bytes(m, u->node, accel_node_bytes(m->f->graph, n));
+    l->flops = accel_node_flops(m->f->graph, n);
+    count_bytes(m, l, accel_node_bytes(m->f->graph, n));
 }
 
 /* A program moves what its memory slots, its views and its totals hold, each once. */
@@ -124,7 +126,9 @@ static bool add_program(maker *m, const accel_unit *u)
         memcpy(m->s->pointers + m->pointer_count, places, l->program->pointer_count * sizeof *places);
     m->pointer_count += l->program->pointer_count;
     m->s->scratch = l->program->scratch > m->s->scratch ? l->program->scratch : m->s->scratch;
-    count_bytes(m, node, program_bytes(l->program));
+    for (uint32_t i = 0; i < u->member_count; i++)
+        l->flops += accel_node_flops(g, lth_graph_node(g, m->f->members[u->first_member + i]));
+    count_bytes(m, l, program_bytes(l->program));
     m->s->info.fused_nodes += u->member_count > 1 ? u->member_count : 0;
     return true;
 }
@@ -161,7 +165,7 @@ static void add_effect(maker *m, uint32_t node)
     end_operands(m, l);
     add_write(m, to, shape_of(m, v));
     l->result_count = to.kind != ACCEL_PLACE_NONE;
-    m->s->info.bytes_moved += 2 * value_bytes(m, v);
+    count_bytes(m, l, 2 * value_bytes(m, v));
 }
 
 static void add_effects(maker *m, bool assign)
@@ -314,4 +318,42 @@ void accel_launch_text(const accel_schedule *s, uint32_t launch, char *text, siz
         snprintf(text + used, size - used, " and %u more: %s", l->node_count - 1, program);
     else
         snprintf(text + used, size - used, ": %s", program);
+}
+
+/* The instructions that are ops, each once: "add, mul x2, tanh". */
+static void list_ops(const accel_program *p, char *text, size_t size)
+{
+    size_t used = 0;
+    for (uint32_t i = 0; i < p->instruction_count && used < size; i++) {
+        const accel_op *op = accel_op_find(p->instructions[i].op);
+        uint32_t first = 0, times = 0;
+        while (p->instructions[first].op != p->instructions[i].op)
+            first++;
+        for (uint32_t k = i; k < p->instruction_count; k++)
+            times += p->instructions[k].op == p->instructions[i].op;
+        if (!op || first < i)
+            continue;
+        int n = snprintf(text + used, size - used, times > 1 ? "%s%s x%u" : "%s%s", used ? ", " : "", op->name, times);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+bool accel_launch_tell(const accel_schedule *s, uint32_t launch, lth_launch *out)
+{
+    if (launch >= s->launch_count)
+        return false;
+    const accel_launch *l = &s->launches[launch];
+    lth_launch own = { .struct_size = out->struct_size < sizeof own ? out->struct_size : (uint32_t)sizeof own,
+                       .node = l->node,
+                       .node_count = l->node_count,
+                       .threads = 1,
+                       .flops = l->flops,
+                       .bytes = l->bytes };
+    const accel_op *op = accel_op_find(lth_graph_node(s->graph, l->node)->op);
+    if (l->kind == ACCEL_LAUNCH_PROGRAM)
+        list_ops(l->program, own.ops, sizeof own.ops);
+    if (!own.ops[0])
+        snprintf(own.ops, sizeof own.ops, "%s", op ? op->name : "");
+    memcpy(out, &own, own.struct_size);
+    return true;
 }

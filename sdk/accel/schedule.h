@@ -55,6 +55,8 @@ typedef struct accel_launch {
     uint32_t first_operand, operand_count, first_result, result_count; /* in schedule->operands */
     uint32_t first_pointer; /* PROGRAM: in schedule->pointers, program->pointer_count of them */
     accel_program *program;
+    double flops;          /* of one run, as lth_plan_info counts */
+    int64_t bytes;
     accel_place workspace; /* NODE: what options->workspace asked for; LOOP_END: room for what changes places */
 } accel_launch;
 
@@ -100,6 +102,9 @@ const void *accel_schedule_value(const accel_schedule *s, const void *block, uin
 
 /* A launch for a reader: its nodes, fused ones in brackets. */
 void accel_launch_text(const accel_schedule *s, uint32_t launch, char *text, size_t size);
+
+/* The same as data, but for `threads` and `how`. False: there is no such launch. */
+bool accel_launch_tell(const accel_schedule *s, uint32_t launch, lth_launch *out);
 
 /* A call of a kernel. */
 typedef struct accel_call {

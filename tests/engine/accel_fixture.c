@@ -286,7 +286,8 @@ lth_status bench_run(bench *b)
                               .step = b->step,
                               .stream = b->stream,
                               .print = print,
-                              .print_context = b };
+                              .print_context = b,
+                              .times = b->times };
     b->printed[0] = 0;
     b->result = (lth_run_result) { .struct_size = sizeof b->result };
     lth_status status = b->accelerator->run(b->self, b->plan, &bindings, &b->result);

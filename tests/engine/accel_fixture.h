@@ -27,6 +27,7 @@ typedef struct bench {
     double scalars[BENCH_SLOTS];
     uint64_t seed;
     uint32_t step, stream;
+    lth_launch_time *times; /* NULL: none are taken */
     char printed[1024]; /* what PRINT showed: "text=first element;" */
 } bench;
 

@@ -104,6 +104,7 @@ void rig_open(rig *r, const rig_setup *s)
                                     .growth_interval = s->growth_interval,
                                     .eager = s->eager,
                                     .no_fusion = s->no_fusion,
+                                    .profile = s->profile,
                                     .strategy = s->strategy,
                                     .seed = 7,
                                     .print = print,

@@ -38,7 +38,7 @@ typedef struct rig_setup {
     uint32_t growth_interval;
     const lth_optimizer *rule;
     const lth_strategy *strategy;
-    bool eager, no_fusion, accumulate, check_only;
+    bool eager, no_fusion, profile, accumulate, check_only;
     int groups;     /* 2: layer one and layer two, each a group */
     int optimizers; /* 2: layer one and layer two, each an optimizer */
 } rig_setup;

@@ -137,10 +137,16 @@ static void describe(void *self, const lth_plan *plan, void (*line)(void *contex
     }
 }
 
+static bool launch(void *self, const lth_plan *plan, uint32_t index, lth_launch *out)
+{
+    (void)self;
+    return cpu_plan_launch(plan, index, out);
+}
+
 static const char *fingerprint(void *self) { return ((struct cpu *)self)->fingerprint; }
 
 LTH_ACCELERATOR(cpu, .summary = "this machine's processor: fused loops, oneDNN and OpenBLAS, in f32, f64 and bf16", .init = init,
                 .base_score = 10, .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory,
                 .copy_in = copy, .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data,
-                .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint);
+                .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint, .launch = launch);
 LTH_PLUGIN(LTH_ACCELERATOR_COMPONENT(cpu));

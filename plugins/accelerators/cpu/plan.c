@@ -305,3 +305,17 @@ void cpu_plan_text(const lth_plan *p, uint32_t launch, char *text, size_t size)
         snprintf(text + used, size - used, "  [%s%s]", how, k->threads > 1 ? ", threads" : "");
     }
 }
+
+bool cpu_plan_launch(const lth_plan *p, uint32_t launch, lth_launch *out)
+{
+    lth_launch l = { .struct_size = sizeof l };
+    if (!accel_launch_tell(p->schedule, launch, &l))
+        return false;
+    const cpu_kernel *k = &p->kernels[launch];
+    l.threads = k->threads;
+    if (k->kind)
+        k->kind->text(k, l.how, sizeof l.how);
+    l.struct_size = out->struct_size < sizeof l ? out->struct_size : (uint32_t)sizeof l;
+    memcpy(out, &l, l.struct_size);
+    return true;
+}

@@ -23,6 +23,7 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype);
 lth_status cpu_plan_new(const lth_graph *g, uint32_t flags, int32_t threads, lth_plan **out, accel_error *e);
 void cpu_plan_free(lth_plan *p);
 lth_status cpu_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *result);
+bool cpu_plan_launch(const lth_plan *p, uint32_t launch, lth_launch *out);
 /* How launch i is done, for a reader. */
 void cpu_plan_text(const lth_plan *p, uint32_t launch, char *text, size_t size);
 

@@ -125,6 +125,24 @@ static void describe(void *self, const lth_plan *plan, void (*line)(void *contex
     }
 }
 
+/* A node is a launch. */
+static bool launch(void *self, const lth_plan *plan, uint32_t index, lth_launch *out)
+{
+    (void)self;
+    if (index >= plan->graph->node_count)
+        return false;
+    const lth_node *n = lth_graph_node(plan->graph, index);
+    lth_launch l = { .struct_size = out->struct_size < sizeof l ? out->struct_size : (uint32_t)sizeof l,
+                     .node = index,
+                     .node_count = 1,
+                     .threads = 1,
+                     .flops = accel_node_flops(plan->graph, n),
+                     .bytes = accel_node_bytes(plan->graph, n) };
+    snprintf(l.ops, sizeof l.ops, "%s", accel_op_find(n->op)->name);
+    memcpy(out, &l, l.struct_size);
+    return true;
+}
+
 static const char *fingerprint(void *self)
 {
     return ((struct reference *)self)->fingerprint;
@@ -133,5 +151,5 @@ static const char *fingerprint(void *self)
 LTH_ACCELERATOR(reference, .summary = "plain loops in f32, f64, bf16 and f16, every op: slow, and what the others are held against", .init = init,
                 .base_score = 1, .device_count = device_count, .supports = supports, .alloc = allocate, .free = release_memory,
                 .copy_in = copy, .copy_out = copy, .compile = compile, .run = run, .release = release, .value_data = value_data,
-                .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint);
+                .plan_info = plan_info, .describe = describe, .fingerprint = fingerprint, .launch = launch);
 LTH_PLUGIN(LTH_ACCELERATOR_COMPONENT(reference));

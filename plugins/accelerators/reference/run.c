@@ -2,6 +2,7 @@
  * A run: leaves are bound, nodes run in order, and only when all have succeeded do effects take place. */
 #include "plan.h"
 
+#include <lthost/accel/clock.h>
 #include <lthost/accel/plain/convert.h>
 #include <math.h>
 #include <string.h>
@@ -162,10 +163,13 @@ static uint32_t turn(lth_plan *p, uint32_t node, lth_bindings *b)
 
 /* ---- The commit ---- */
 
+static bool is_of_commit(uint32_t op) { return op == LTH_OP_OUTPUT || op == LTH_OP_PRINT || op == LTH_OP_ASSIGN; }
+
 /* Outputs and prints read before state is written, and so does every ASSIGN that copies state. */
 static void commit(lth_plan *p, const lth_bindings *b)
 {
     const lth_graph *g = p->graph;
+    uint64_t since = b->times ? accel_clock() : 0;
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
         uint32_t v = n->operand_count ? lth_node_operand(g, n, 0) : 0;
@@ -176,6 +180,8 @@ static void commit(lth_plan *p, const lth_bindings *b)
                      p->data[v]);
         else if (n->op == LTH_OP_ASSIGN && p->staging[i])
             copy_value(p, p->staging[i], p->data[v], v);
+        if (b->times && is_of_commit(n->op) && n->op != LTH_OP_ASSIGN)
+            since = accel_clock_note(&b->times[i], since);
     }
     for (uint32_t i = 0; i < g->node_count; i++) {
         const lth_node *n = lth_graph_node(g, i);
@@ -184,6 +190,8 @@ static void commit(lth_plan *p, const lth_bindings *b)
         uint32_t v = lth_node_operand(g, n, 0);
         copy_value(p, state_at(b, lth_node_attributes(g, n), lth_graph_value(g, v)->shape.dtype),
                    p->staging[i] ? p->staging[i] : p->data[v], v);
+        if (b->times)
+            since = accel_clock_note(&b->times[i], since);
     }
 }
 
@@ -212,12 +220,15 @@ lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *resu
     }
     lth_status status = check_targets(p, b, result);
     lth_bindings own = accel_own_bindings(b);
+    uint64_t since = own.times ? accel_clock() : 0;
     for (uint32_t i = 0, next; i < p->graph->node_count && !status; i = next) {
         bool of_loop = accel_is_of_loop(lth_graph_node(p->graph, i)->op);
         if (result) /* where a crash would be */
             *(volatile uint32_t *)&result->failed_node = i;
         next = of_loop ? turn(p, i, &own) : i + 1;
         status = of_loop ? LTH_OK : run_node(p, i, &own, result);
+        if (own.times && !is_of_commit(lth_graph_node(p->graph, i)->op))
+            since = accel_clock_note(&own.times[i], since);
         if (!status && p->flags & LTH_COMPILE_CHECK_FINITE)
             status = check_finite(p, i, result);
     }
@@ -225,6 +236,6 @@ lth_status ref_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *resu
         return status;
     if (result)
         result->failed_node = LTH_NO_VALUE;
-    commit(p, b);
+    commit(p, &own);
     return LTH_OK;
 }

@@ -28,6 +28,11 @@ typedef struct lth_compile_args {
     const lth_graph *graph; /* borrowed for the call */
 } lth_compile_args;
 
+/* How often a launch has run, and how long that took. */
+typedef struct lth_launch_time {
+    uint64_t runs, nanoseconds;
+} lth_launch_time;
+
 /* What a run binds. Pointers are the accelerator's memory where `alloc` gave it; inputs, outputs and scalars are host
  * memory unless the accelerator's flags say otherwise. */
 typedef struct lth_bindings {
@@ -41,6 +46,7 @@ typedef struct lth_bindings {
     /* Called for each PRINT of a successful run, in order, with dense data. */
     void (*print)(void *context, const char *text, const lth_shape *shape, const void *data);
     void *print_context;
+    lth_launch_time *times; /* by launch (lth_accelerator.launch): the run adds to them; NULL: nothing is timed */
 } lth_bindings;
 
 /* What came of a run that failed. */
@@ -59,6 +65,18 @@ typedef struct lth_plan_info {
     double flops;           /* of a run: 2 a multiply-add in matmul, 1 an element in the rest */
     int64_t bytes_moved;    /* read and written by the kernels, each operand once */
 } lth_plan_info;
+
+/* A launch of a plan: what it is and what one run of it does, counted as in lth_plan_info. */
+typedef struct lth_launch {
+    uint32_t struct_size;
+    uint32_t node;       /* of the graph that was compiled: the last of its nodes */
+    uint32_t node_count; /* that share it */
+    int32_t threads;     /* that it runs on at most */
+    double flops;
+    int64_t bytes;
+    char ops[96]; /* for a reader: "matmul", "add, mul x2, tanh" */
+    char how[96]; /* for a reader: "onednn, B transposed"; "": nothing to tell */
+} lth_launch;
 
 typedef struct lth_accelerator {
     LTH_COMPONENT_HEAD_
@@ -86,6 +104,9 @@ typedef struct lth_accelerator {
     /* What decides the bits besides graph and shapes: "cpu avx2 threads=2 onednn=2.6.3 openblas=0.3.21". Lives as long as
      * the instance. Required. */
     const char *(*fingerprint)(void *self) LTH_ZERO;
+    /* A plan's launch; false: it has none of that index. Indices are those of lth_bindings.times, which `run` fills where this
+     * is there. Optional. */
+    bool (*launch)(void *self, const lth_plan *plan, uint32_t index, lth_launch *out) LTH_ZERO;
 } lth_accelerator;
 
 #define LTH_ACCELERATOR(name, ...)                                                                                      \

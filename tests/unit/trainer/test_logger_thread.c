@@ -117,7 +117,7 @@ static logger_thread *thread;
 
 static lth_status start(int64_t resumed_step, error *e)
 {
-    const logger_args args = { &table, &f, "logger.fake", "fake", explain, warn, NULL };
+    const logger_args args = { &table, &f, "logger.fake", "fake", explain, warn, NULL, NULL };
     info = (lth_run_info) { .struct_size = sizeof info, .resumed_step = resumed_step };
     return logger_thread_start(&args, &info, &thread, e);
 }
