@@ -241,7 +241,7 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
         accel_launch_kind kind = s->launches[i].kind;
         next = i + 1;
         if (result) /* where a crash would be */
-            *(volatile uint32_t *)&result->failed_node = s->launches[i].node;
+            *(volatile uint32_t *)&result->failed_node = accel_schedule_origin(s, s->launches[i].node);
         if (kind == ACCEL_LAUNCH_NODE)
             status = run_node(s, i, block, &own, k, result);
         else if (kind == ACCEL_LAUNCH_PROGRAM)
@@ -255,7 +255,7 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
         if (!status && check && i < s->commit)
             status = check_launch(s, &s->launches[i], block, result);
     }
-    if (result && !status)
-        result->failed_node = LTH_NO_VALUE;
+    if (result)
+        result->failed_node = status ? accel_schedule_origin(s, result->failed_node) : LTH_NO_VALUE;
     return status;
 }

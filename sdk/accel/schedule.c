@@ -268,6 +268,7 @@ lth_status accel_schedule_new(const lth_graph *g, const accel_schedule_options *
     lth_status status = LTH_NO_MEMORY;
     if (s && (s->graph = accel_graph_copy(g))) {
         s->flags = options->flags;
+        s->origin = options->origin;
         status = make(s, options);
     }
     if (status) {
@@ -344,7 +345,7 @@ bool accel_launch_tell(const accel_schedule *s, uint32_t launch, lth_launch *out
         return false;
     const accel_launch *l = &s->launches[launch];
     lth_launch own = { .struct_size = out->struct_size < sizeof own ? out->struct_size : (uint32_t)sizeof own,
-                       .node = l->node,
+                       .node = accel_schedule_origin(s, l->node),
                        .node_count = l->node_count,
                        .threads = 1,
                        .flops = l->flops,

@@ -73,10 +73,12 @@ typedef struct accel_schedule_options {
     /* Bytes of memory that the kernel for a node needs while it runs. NULL: none does. */
     int64_t (*workspace)(void *context, const lth_graph *g, uint32_t node);
     void *context;
+    const uint32_t *origin; /* by node: the node to name where it fails; NULL: itself. As long-lived as the schedule */
 } accel_schedule_options;
 
 typedef struct accel_schedule {
     lth_graph *graph; /* a copy */
+    const uint32_t *origin; /* the options' */
     uint32_t flags;
     int64_t scratch; /* bytes that a thread needs for any of the programs */
     uint32_t launch_count, commit, bound_count;
@@ -138,6 +140,12 @@ static inline void *accel_place_at(const accel_place *p, const lth_bindings *b, 
                  : p->kind == ACCEL_PLACE_BLOCK  ? (char *)block
                                                  : NULL;
     return base ? base + p->offset : NULL;
+}
+
+/* The node to name for one of the schedule's. */
+static inline uint32_t accel_schedule_origin(const accel_schedule *s, uint32_t node)
+{
+    return s->origin && node != LTH_NO_VALUE ? s->origin[node] : node;
 }
 
 #endif

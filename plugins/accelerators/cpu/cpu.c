@@ -116,7 +116,7 @@ static void release(void *self, lth_plan *plan)
 static const void *value_data(void *self, lth_plan *plan, uint32_t value)
 {
     (void)self;
-    return accel_schedule_value(plan->schedule, plan->block, value);
+    return accel_schedule_value(plan->schedule, plan->block, plan->last.plain ? plan->last.plain[value] : value);
 }
 
 static void plan_info(void *self, const lth_plan *plan, lth_plan_info *out)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution and its gradients in f32, by oneDNN where it has a kernel (else: kernel_columns.c). */
+#include "channels_last.h"
 #include "kernel.h"
 #include "onednn_conv.h"
 
 static bool is_conv(const lth_graph *g, const lth_node *n)
 {
-    return n->op >= LTH_OP_CONV && n->op <= LTH_OP_CONV_WEIGHT_GRAD && accel_node_dtype(g, n) == LTH_F32;
+    return n->op >= LTH_OP_CONV && n->op <= LTH_OP_CONV_WEIGHT_GRAD && accel_node_dtype(g, n) == LTH_F32 &&
+           !(n->flags & CPU_CHANNELS_LAST);
 }
 
 static bool run(const cpu_kernel *k, const accel_call *call)

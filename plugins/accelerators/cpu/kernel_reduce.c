@@ -2,8 +2,9 @@
  * SUM, MEAN, MAX, MIN over some axes, ARGMAX and ARGMIN over one, in f32 and f64.
  *
  * Axes are merged, so that kept and reduced ones alternate. If the last is reduced, an element of the result is made of
- * stretches of memory; if it is kept, a stretch of the result is. Either is made by one thread, in the order of memory: bits
- * do not depend on the number of threads. */
+ * stretches of memory; if it is kept, a stretch of the result is. Either is made by one thread, in the order of memory; but where
+ * there are few of the latter, and much goes into each, PARTS of its sum are made and joined. Bits do not depend on the number of
+ * threads. */
 #include "isa.h"
 #include "kernel.h"
 #include "pool.h"
@@ -13,13 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRETCH = 256 }; /* elements */
+enum { STRETCH = 256, PARTS = 16, LONG = 256 }; /* STRETCH: elements; LONG: stretches */
 
 typedef struct reduction {
     uint32_t op;
     lth_dtype dtype;
     plain_walk kept, reduced;     /* but for the last axis */
     int64_t outer, middle, inner; /* kept and reduced combinations, and the last axis */
+    int64_t parts;                /* of a sum of columns */
     bool last_kept;
     double divisor;
 } reduction;
@@ -28,6 +30,7 @@ typedef struct reduce_call {
     const reduction *d;
     const void *x;
     void *y;
+    double *partial; /* NULL: sums are of one part */
 } reduce_call;
 
 #define T float
@@ -48,12 +51,14 @@ typedef struct reduce_call {
 static bool run(const cpu_kernel *k, const accel_call *call)
 {
     const reduction *d = k->detail;
-    reduce_call c = { d, call->in[0], call->out[0] };
+    reduce_call c = { d, call->in[0], call->out[0], d->parts > 1 ? call->workspace : NULL };
     pool_run(k->threads,
              d->dtype == LTH_F32 ? (d->last_kept ? columns_f32 : rows_f32)
              : d->last_kept      ? columns_f64
                                  : rows_f64,
              &c);
+    if (c.partial)
+        (d->dtype == LTH_F32 ? join_parts_f32 : join_parts_f64)(&c);
     return true;
 }
 
@@ -93,27 +98,43 @@ static void divide(reduction *d, const lth_shape *x, uint32_t axes)
         }
 }
 
-lth_status cpu_make_reduction(cpu_kernel *k, const cpu_site *site)
+static bool describe(reduction *d, const cpu_site *site)
 {
     uint32_t op = site->node->op;
     lth_dtype dtype = accel_node_dtype(site->graph, site->node);
-    bool place = op == LTH_OP_ARGMAX || op == LTH_OP_ARGMIN;
-    if ((op != LTH_OP_SUM && op != LTH_OP_MEAN && op != LTH_OP_MAX && op != LTH_OP_MIN && !place) ||
-        (dtype != LTH_F32 && dtype != LTH_F64))
-        return LTH_UNSUPPORTED;
+    bool place = op == LTH_OP_ARGMAX || op == LTH_OP_ARGMIN, sum = op == LTH_OP_SUM || op == LTH_OP_MEAN;
+    if ((!sum && op != LTH_OP_MAX && op != LTH_OP_MIN && !place) || (dtype != LTH_F32 && dtype != LTH_F64))
+        return false;
     const lth_shape *x = lth_node_operand_shape(site->graph, site->node, 0);
-    reduction d = { .op = op, .dtype = dtype, .divisor = 1 };
-    divide(&d, x, reduced_axes(site));
-    bool empty = lth_shape_count(x) == 0;
-    if ((place && (d.last_kept || d.middle != 1)) || (empty && op != LTH_OP_SUM))
-        return LTH_UNSUPPORTED; /* rare: the plain loop knows what to say */
+    *d = (reduction) { .op = op, .dtype = dtype, .divisor = 1, .parts = 1 };
+    divide(d, x, reduced_axes(site));
     if (op == LTH_OP_MEAN)
-        d.divisor = (double)(d.last_kept ? d.middle : d.middle * d.inner);
+        d->divisor = (double)(d->last_kept ? d->middle : d->middle * d->inner);
+    if (sum && d->last_kept && d->middle >= LONG && d->outer * ((d->inner + STRETCH - 1) / STRETCH) < PARTS)
+        d->parts = PARTS;
+    bool empty = lth_shape_count(x) == 0;
+    return !(place && (d->last_kept || d->middle != 1)) && (!empty || op == LTH_OP_SUM); /* rare: the plain loop knows what to say */
+}
+
+int64_t cpu_reduction_workspace(const lth_graph *g, const lth_node *n)
+{
+    reduction d;
+    cpu_site site = { g, n, NULL, NULL };
+    if (!describe(&d, &site) || d.parts == 1)
+        return 0;
+    return d.outer * ((d.inner + STRETCH - 1) / STRETCH) * d.parts * STRETCH * (int64_t)sizeof(double);
+}
+
+lth_status cpu_make_reduction(cpu_kernel *k, const cpu_site *site)
+{
+    reduction d;
+    if (!describe(&d, site))
+        return LTH_UNSUPPORTED;
     k->detail = malloc(sizeof d);
     if (!k->detail)
         return LTH_NO_MEMORY;
     *(reduction *)k->detail = d;
     k->kind = &kind;
-    k->work = 60 + (double)(d.outer * d.middle) * (8 + 0.12 * (double)d.inner * (dtype == LTH_F32 ? 1 : 2));
+    k->work = 60 + (double)(d.outer * d.middle) * (8 + 0.12 * (double)d.inner * (d.dtype == LTH_F32 ? 1 : 2));
     return LTH_OK;
 }

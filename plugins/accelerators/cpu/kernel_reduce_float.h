@@ -31,22 +31,23 @@ static void NAME(rows)(void *context, int32_t thread, int32_t threads)
 }
 
 /* A stretch of at most STRETCH elements of the result, made of `middle` stretches of the operand. */
-static void NAME(column)(const reduction *d, const T *x, T *y, int64_t n)
+static void NAME(column_extreme)(const reduction *d, const T *x, T *y, int64_t n)
 {
-    double total[STRETCH];
-    if (d->op == LTH_OP_MAX || d->op == LTH_OP_MIN) {
-        for (int64_t i = 0; i < n; i++)
-            y[i] = d->op == LTH_OP_MAX ? -INFINITY : INFINITY;
-        for (int64_t m = 0; m < d->middle; m++)
-            (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of
-                                 : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
-        return;
-    }
-    memset(total, 0, (size_t)n * sizeof *total);
-    for (int64_t m = 0; m < d->middle; m++)
-        cpu_kernels()->KERNELS.add(total, x + plain_walk_at(&d->reduced, m), n);
     for (int64_t i = 0; i < n; i++)
-        y[i] = (T)(total[i] / d->divisor);
+        y[i] = d->op == LTH_OP_MAX ? -INFINITY : INFINITY;
+    for (int64_t m = 0; m < d->middle; m++)
+        (d->op == LTH_OP_MAX ? cpu_kernels()->KERNELS.max_of
+                             : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
+}
+
+/* Or one of the parts of its sum. */
+static void NAME(column_sum)(const reduction *d, const T *x, double *total, int64_t n, int64_t part)
+{
+    int64_t first, last;
+    pool_share(d->middle, 1, (int32_t)part, (int32_t)d->parts, &first, &last);
+    memset(total, 0, (size_t)n * sizeof *total);
+    for (int64_t m = first; m < last; m++)
+        cpu_kernels()->KERNELS.add(total, x + plain_walk_at(&d->reduced, m), n);
 }
 
 static void NAME(columns)(void *context, int32_t thread, int32_t threads)
@@ -54,9 +55,35 @@ static void NAME(columns)(void *context, int32_t thread, int32_t threads)
     const reduce_call *c = context;
     const reduction *d = c->d;
     int64_t first, last, stretches = (d->inner + STRETCH - 1) / STRETCH;
-    pool_share(d->outer * stretches, 1, thread, threads, &first, &last);
+    pool_share(d->outer * stretches * d->parts, 1, thread, threads, &first, &last);
     for (int64_t i = first; i < last; i++) {
-        int64_t o = i / stretches, at = i % stretches * STRETCH, n = d->inner - at < STRETCH ? d->inner - at : STRETCH;
-        NAME(column)(d, (const T *)c->x + plain_walk_at(&d->kept, o) + at, (T *)c->y + o * d->inner + at, n);
+        int64_t o = i / d->parts / stretches, at = i / d->parts % stretches * STRETCH;
+        int64_t n = d->inner - at < STRETCH ? d->inner - at : STRETCH;
+        const T *x = (const T *)c->x + plain_walk_at(&d->kept, o) + at;
+        T *y = (T *)c->y + o * d->inner + at;
+        double here[STRETCH], *total = c->partial ? c->partial + i * STRETCH : here;
+        if (d->op == LTH_OP_MAX || d->op == LTH_OP_MIN) {
+            NAME(column_extreme)(d, x, y, n);
+            continue;
+        }
+        NAME(column_sum)(d, x, total, n, i % d->parts);
+        for (int64_t k = 0; k < n && !c->partial; k++)
+            y[k] = (T)(total[k] / d->divisor);
+    }
+}
+
+static void NAME(join_parts)(const reduce_call *c)
+{
+    const reduction *d = c->d;
+    int64_t stretches = (d->inner + STRETCH - 1) / STRETCH;
+    for (int64_t i = 0; i < d->outer * stretches; i++) {
+        int64_t at = i % stretches * STRETCH, n = d->inner - at < STRETCH ? d->inner - at : STRETCH;
+        T *y = (T *)c->y + i / stretches * d->inner + at;
+        double *total = c->partial + i * d->parts * STRETCH;
+        for (int64_t p = 1; p < d->parts; p++)
+            for (int64_t k = 0; k < n; k++)
+                total[k] += total[p * STRETCH + k];
+        for (int64_t k = 0; k < n; k++)
+            y[k] = (T)(total[k] / d->divisor);
     }
 }

@@ -62,14 +62,15 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     const lth_node *n = lth_graph_node(g, node);
     bool wide = cpu_is_wide(g, n);
     const lth_graph *computed = wide ? p->wide : g;
-    int64_t conv = cpu_conv_workspace(computed, n, p->threads);
-    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : cpu_rows_workspace(computed, n) + cpu_rnn_workspace(computed, n));
+    int64_t last = cpu_last_conv_workspace(computed, n, p->threads), conv = last ? last : cpu_conv_workspace(computed, n, p->threads);
+    int64_t other = cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_rnn_workspace(computed, n);
+    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other);
 }
 
 static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
-    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
-                                         cpu_make_rows, cpu_make_reduction, cpu_make_rnn,     cpu_make_plain };
+    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_last_conv, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
+                                         cpu_make_rows, cpu_make_reduction, cpu_make_rnn,       cpu_make_plain };
     const accel_schedule *s = p->schedule;
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
@@ -78,7 +79,7 @@ static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *
     for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
         status = wide ? cpu_make_wide(k, &site, &p->wide_schedule, makers[i]) : makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {
-        e->node = l->node;
+        e->node = accel_schedule_origin(s, l->node);
         snprintf(e->text, sizeof e->text, "%s of %s is not supported", accel_op_find(n->op)->name,
                  lth_dtype_name(accel_node_dtype(s->graph, n)));
     }
@@ -210,6 +211,11 @@ static lth_status make_schedule(lth_plan *p, const lth_graph *g, uint32_t flags,
     };
     if (!accel_check_graph(g, e) || !check_programs(g, e))
         return LTH_UNSUPPORTED;
+    lth_status last = channels_last_make(g, flags != 0, &p->last);
+    if (last == LTH_NO_MEMORY)
+        return last;
+    g = last ? g : &p->last.graph;
+    options.origin = p->last.origin;
     p->wide = plain_wide_graph(g);
     lth_status status = p->wide ? accel_schedule_new(g, &options, &p->schedule, e) : LTH_NO_MEMORY;
     if (status)
@@ -253,6 +259,7 @@ void cpu_plan_free(lth_plan *p)
     free(p->kernels);
     free(p->block);
     accel_schedule_free(p->schedule);
+    channels_last_free(&p->last);
     free(p->wide);
     free(p);
 }

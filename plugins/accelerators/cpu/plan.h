@@ -3,9 +3,11 @@
 #ifndef CPU_PLAN_H
 #define CPU_PLAN_H
 
+#include "channels_last.h"
 #include "kernel.h"
 
 struct lth_plan {
+    channels_last last;           /* where it gained: the schedule's graph is a copy of this one */
     accel_schedule *schedule;
     lth_graph *wide;              /* the graph with f32 for bf16 (accel/plain/wide.h) */
     accel_schedule wide_schedule; /* a look at `schedule` that has it */

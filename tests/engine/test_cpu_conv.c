@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Convolutions of the accelerator `cpu`, which lie channels last inside: every way that they are computed, and what goes along with
+ * them, against the reference in f64. */
+#include "accel_fixture.h"
+
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bench cpu, reference;
+
+static void open_both(void)
+{
+    bench_open(&cpu, "cpu");
+    bench_open(&reference, "reference");
+}
+
+static void close_both(void)
+{
+    bench_close(&cpu);
+    bench_close(&reference);
+}
+
+TestSuite(cpu_conv, .init = open_both, .fini = close_both);
+
+typedef struct conv_case {
+    int64_t N, C, K, in[2], kernel[2], stride[2], low[2], high[2], dilation[2];
+    const char *how; /* what its forward pass says of itself */
+} conv_case;
+
+/* Units of several images, of one, and of a part of one; cut tiles; rests of vectors and of panels; strides with classes of no tap. */
+static const conv_case cases[] = {
+    { 1, 1, 1, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "pixels" },
+    { 2, 3, 5, { 7, 9 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "pixels" },
+    { 3, 1, 6, { 28, 28 }, { 5, 5 }, { 1, 1 }, { 2, 2 }, { 2, 2 }, { 1, 1 }, "pixels" },
+    { 2, 6, 16, { 14, 14 }, { 5, 5 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "pixels" },
+    { 3, 5, 7, { 9, 8 }, { 3, 3 }, { 2, 2 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "pixels" },
+    { 3, 4, 20, { 9, 8 }, { 1, 1 }, { 2, 2 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "pixels" },
+    { 1, 17, 33, { 20, 31 }, { 4, 4 }, { 2, 2 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "pixels" },
+    { 1, 3, 4, { 11, 13 }, { 3, 2 }, { 3, 2 }, { 1, 2 }, { 0, 1 }, { 2, 3 }, "pixels" },
+    { 2, 3, 4, { 5, 6 }, { 2, 2 }, { 3, 3 }, { 4, 4 }, { 4, 4 }, { 1, 1 }, "pixels" },
+    { 1, 2, 3, { 3, 3 }, { 1, 1 }, { 7, 9 }, { 5, 5 }, { 5, 5 }, { 1, 1 }, "pixels" },
+    { 1, 9, 4, { 1, 40 }, { 1, 7 }, { 1, 2 }, { 0, 3 }, { 0, 3 }, { 1, 1 }, "pixels" },
+    { 3, 16, 32, { 18, 21 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "winograd" },
+    { 20, 32, 48, { 7, 9 }, { 3, 3 }, { 1, 1 }, { 1, 0 }, { 2, 1 }, { 1, 1 }, "winograd" },
+    { 1, 48, 16, { 31, 30 }, { 3, 3 }, { 1, 1 }, { 2, 3 }, { 2, 1 }, { 1, 1 }, "winograd" },
+    { 5, 32, 32, { 34, 30 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "winograd" },
+    { 4, 32, 40, { 32, 32 }, { 5, 5 }, { 2, 2 }, { 2, 2 }, { 2, 2 }, { 1, 1 }, "pixels" }, /* these two are worth threads */
+    { 50, 16, 16, { 6, 6 }, { 3, 3 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "winograd" },
+};
+enum { CASES = sizeof cases / sizeof *cases };
+
+static uint32_t drawn(bench *b, lth_shape s, uint64_t seed)
+{
+    int64_t n = lth_shape_count(&s);
+    double *x = calloc((size_t)n + 1, sizeof *x);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float)bench_random_real(&seed, -1, 2);
+    uint32_t v = bench_input(b, s, x);
+    free(x);
+    return v;
+}
+
+static void compare_outputs(const char *what, int number, const double *terms)
+{
+    for (uint32_t slot = 0; slot < cpu.g.output_count; slot++) {
+        double error = 0, size = 0, most = fmax(1e-6, 1e-7 * sqrt(terms[slot]));
+        int64_t count = lth_shape_count(&cpu.output_shapes[slot]);
+        for (int64_t i = 0; i < count; i++) {
+            double wanted = bench_get(&reference, slot, i), got = bench_get(&cpu, slot, i);
+            error += (got - wanted) * (got - wanted);
+            size += wanted * wanted;
+        }
+        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "%s %d, output %u: relative error %.3g, more than %.3g", what, number,
+                  slot, sqrt(error / size), most);
+    }
+}
+
+static lth_attr_conv attributes_of(const conv_case *c, const int64_t *size)
+{
+    lth_attr_conv a = { .groups = 1 };
+    for (int i = 0; i < 2; i++) {
+        a.stride[i] = c->stride[i];
+        a.low[i] = c->low[i];
+        a.high[i] = c->high[i];
+        a.dilation[i] = c->dilation[i];
+        a.size[i] = size ? size[i] : 0;
+    }
+    return a;
+}
+
+static uint32_t conv(bench *b, uint32_t op, uint32_t first, uint32_t second, lth_attr_conv a)
+{
+    return bench_op(b, op, (uint32_t[]) { first, second }, 2, &a, sizeof a);
+}
+
+/* A convolution and both its gradients; terms: how many there are in an element of each. */
+static void make_case(bench *b, lth_dtype t, const conv_case *c, double *terms)
+{
+    uint32_t x = drawn(b, SHAPE(t, c->N, c->C, c->in[0], c->in[1]), 1),
+             w = drawn(b, SHAPE(t, c->K, c->C, c->kernel[0], c->kernel[1]), 2);
+    uint32_t y = conv(b, LTH_OP_CONV, x, w, attributes_of(c, NULL));
+    lth_shape s = b->g.values[y].shape;
+    uint32_t d = drawn(b, s, 3);
+    bench_output(b, y);
+    bench_output(b, conv(b, LTH_OP_CONV_DATA_GRAD, d, w, attributes_of(c, c->in)));
+    bench_output(b, conv(b, LTH_OP_CONV_WEIGHT_GRAD, x, d, attributes_of(c, c->kernel)));
+    terms[0] = (double)(c->C * c->kernel[0] * c->kernel[1]);
+    terms[1] = (double)(c->K * c->kernel[0] * c->kernel[1]);
+    terms[2] = (double)(c->N * s.dim[2] * s.dim[3]);
+}
+
+static void line(void *context, const char *text) { strncat(context, text, 4095 - strlen(context)); }
+
+static void check_cases(uint32_t flags)
+{
+    for (int i = 0; i < CASES; i++) {
+        double terms[3];
+        char text[4096] = "";
+        bench_reset(&reference);
+        make_case(&reference, LTH_F64, &cases[i], terms);
+        bench_go(&reference, 0);
+        bench_reset(&cpu);
+        make_case(&cpu, LTH_F32, &cases[i], terms);
+        bench_go(&cpu, flags);
+        cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
+        cr_assert_not_null(strstr(text, "channels last"), "%s", text);
+        cr_assert_not_null(strstr(text, cases[i].how), "case %d: %s", i, text);
+        compare_outputs("case", i, terms);
+    }
+}
+
+Test(cpu_conv, every_way_of_convolving_is_as_exact_as_f32_allows) { check_cases(0); }
+Test(cpu_conv, every_way_of_convolving_is_as_exact_while_all_values_are_kept) { check_cases(LTH_COMPILE_KEEP_ALL); }
+
+Test(cpu_conv, every_way_of_convolving_is_as_exact_on_two_threads_and_on_a_lesser_instruction_set)
+{
+    static const char *const sets[] = { "baseline", "avx2", "avx512" };
+    for (int i = 0; i < 3; i++) {
+        bench_close(&cpu);
+        setenv("LTHOST_CPU_ISA", sets[i], 1);
+        setenv("LTHOST_TEST_THREADS", i ? "2" : "3", 1);
+        bench_open(&cpu, "cpu");
+        if (strstr(cpu.accelerator->fingerprint(cpu.self), sets[i]))
+            check_cases(0);
+    }
+    unsetenv("LTHOST_CPU_ISA");
+    unsetenv("LTHOST_TEST_THREADS");
+}
+
+/* ---- What lies between convolutions ---- */
+
+static uint32_t per_channel(bench *b, uint32_t v, lth_shape to)
+{
+    uint32_t kept = OP1A(b, LTH_OP_RESHAPE, v, lth_attr_dims, 4, 0, { 1, to.dim[1], 1, 1 });
+    return OP1A(b, LTH_OP_EXPAND, kept, lth_attr_dims, 4, 0, { to.dim[0], to.dim[1], to.dim[2], to.dim[3] });
+}
+
+enum { BETWEEN = 9 };
+
+/* conv, bias, relu, centred by channel; then sums of all kinds, padded, joined, cut, turned round, flattened, and a second conv. */
+static void make_between(bench *b, lth_dtype t)
+{
+    const conv_case one = { 2, 3, 8, { 6, 5 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NULL };
+    uint32_t x = drawn(b, SHAPE(t, 2, 3, 6, 5), 1), w = drawn(b, SHAPE(t, 8, 3, 3, 3), 2), bias = drawn(b, SHAPE(t, 8), 3);
+    uint32_t zero = drawn(b, RANK0(t), 4), w2 = drawn(b, SHAPE(t, 4, 11, 3, 3), 5);
+    lth_shape s = SHAPE(t, 2, 8, 6, 5);
+    uint32_t y = OP2(b, LTH_OP_ADD, conv(b, LTH_OP_CONV, x, w, attributes_of(&one, NULL)), per_channel(b, bias, s));
+    uint32_t h = OP1(b, LTH_OP_RELU, y);
+    uint32_t sum = OP1A(b, LTH_OP_SUM, h, lth_attr_reduce, 1 | 4 | 8, 1);
+    uint32_t centred = OP2(b, LTH_OP_SUB, h, OP1A(b, LTH_OP_EXPAND, sum, lth_attr_dims, 4, 0, { 2, 8, 6, 5 }));
+    bench_output(b, OP1A(b, LTH_OP_SUM, OP1(b, LTH_OP_SQUARE, centred), lth_attr_reduce, 1 | 4 | 8, 0)); /* (8) */
+    bench_output(b, OP1A(b, LTH_OP_SUM, h, lth_attr_reduce, 2, 0));                                      /* (2, 6, 5) */
+    bench_output(b, OP1A(b, LTH_OP_MAX, y, lth_attr_reduce, 4, 0));                                      /* (2, 8, 5): order kept */
+    bench_output(b, OP1A(b, LTH_OP_SUM, y, lth_attr_reduce, 15, 0));
+    uint32_t flat = OP1A(b, LTH_OP_RESHAPE, centred, lth_attr_dims, 3, 0, { 2, 8, 30 });
+    bench_output(b, OP1A(b, LTH_OP_MEAN, flat, lth_attr_reduce, 4, 0)); /* (2, 8) */
+    bench_output(b, OP1A(b, LTH_OP_RESHAPE, OP1A(b, LTH_OP_FLIP, h, lth_attr_axis, 2), lth_attr_dims, 2, 0, { 2, 240 }));
+    uint32_t joined =
+        bench_op(b, LTH_OP_CONCAT, (uint32_t[]) { centred, x }, 2, &(lth_attr_axis) { 1 }, sizeof(lth_attr_axis));
+    uint32_t padded = OP2A(b, LTH_OP_PAD, joined, zero, lth_attr_pad, { 0, 0, 1, 2 }, { 0, 0, 0, 1 });
+    bench_output(b, padded);
+    uint32_t cut = OP1A(b, LTH_OP_SLICE, padded, lth_attr_slice, { 0, 0, 1, 0 }, { 2, 11, 6, 3 }, { 1, 1, 1, 2 });
+    bench_output(b, conv(b, LTH_OP_CONV, cut, w2, attributes_of(&one, NULL)));
+    bench_output(b, conv(b, LTH_OP_CONV_WEIGHT_GRAD, x, centred, attributes_of(&one, one.kernel)));
+}
+
+Test(cpu_conv, what_lies_between_convolutions_is_the_same_channels_last)
+{
+    double terms[BETWEEN];
+    for (int i = 0; i < BETWEEN; i++)
+        terms[i] = 1000;
+    make_between(&reference, LTH_F64);
+    bench_go(&reference, 0);
+    make_between(&cpu, LTH_F32);
+    bench_go(&cpu, 0);
+    cr_assert_eq(cpu.g.output_count, BETWEEN);
+    compare_outputs("graph", 0, terms);
+}
+
+Test(cpu_conv, a_failure_beside_a_convolution_names_the_node_of_the_graph_that_was_given)
+{
+    static const double index[] = { 12 };
+    uint32_t x = drawn(&cpu, SHAPE(LTH_F32, 1, 2, 4, 4), 1), w = drawn(&cpu, SHAPE(LTH_F32, 2, 2, 3, 3), 2);
+    const conv_case one = { 1, 2, 2, { 4, 4 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NULL };
+    uint32_t y = conv(&cpu, LTH_OP_CONV, x, w, attributes_of(&one, NULL));
+    uint32_t flat = OP1A(&cpu, LTH_OP_RESHAPE, y, lth_attr_dims, 1, 0, { 32 });
+    uint32_t i = bench_input(&cpu, SHAPE(LTH_I64, 1), index), node = cpu.g.node_count;
+    bench_output(&cpu, OP2(&cpu, LTH_OP_GATHER, OP1A(&cpu, LTH_OP_SLICE, flat, lth_attr_slice, { 0 }, { 5 }, { 1 }), i));
+    node++; /* after the slice */
+    cr_assert_eq(bench_compile(&cpu, 0), LTH_OK);
+    cr_assert_eq(bench_run(&cpu), LTH_CHECK);
+    cr_assert_eq(cpu.result.failed_node, node);
+    cr_assert_str_eq(cpu.result.message, "index 12 is out of range 0..4");
+}
