@@ -134,16 +134,29 @@ static void check_cases(uint32_t flags)
 Test(cpu_conv, every_way_of_convolving_is_as_exact_as_f32_allows) { check_cases(0); }
 Test(cpu_conv, every_way_of_convolving_is_as_exact_while_all_values_are_kept) { check_cases(LTH_COMPILE_KEEP_ALL); }
 
-Test(cpu_conv, every_way_of_convolving_is_as_exact_on_two_threads_and_on_a_lesser_instruction_set)
+static bool has(const char *isa)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return strcmp(isa, "baseline") == 0 ||
+           (strcmp(isa, "avx2") == 0 ? __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+                                     : __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"));
+#else
+    return strcmp(isa, "baseline") == 0;
+#endif
+}
+
+Test(cpu_conv, every_way_of_convolving_is_as_exact_on_several_threads_and_on_a_lesser_instruction_set)
 {
     static const char *const sets[] = { "baseline", "avx2", "avx512" };
     for (int i = 0; i < 3; i++) {
+        if (!has(sets[i]))
+            continue;
         bench_close(&cpu);
         setenv("LTHOST_CPU_ISA", sets[i], 1);
         setenv("LTHOST_TEST_THREADS", i ? "2" : "3", 1);
         bench_open(&cpu, "cpu");
-        if (strstr(cpu.accelerator->fingerprint(cpu.self), sets[i]))
-            check_cases(0);
+        check_cases(0);
     }
     unsetenv("LTHOST_CPU_ISA");
     unsetenv("LTHOST_TEST_THREADS");
