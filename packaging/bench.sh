@@ -3,7 +3,7 @@
 # Times lthost's training beside that of PyTorch, Lightning and JAX on this machine: the same models, initial weights and batches,
 # in one run, in turns. Nothing of it is needed by lthost or by its tests. See tests/bench/README.md.
 #
-#     packaging/bench.sh [--quick] [--profile] [--threads LIST] [ROW...]
+#     packaging/bench.sh [--quick] [--profile] [--threads LIST] [--peers LIST] [ROW...]
 #
 # LTHOST_BENCH_PYTHON=/path/to/python uses that interpreter and the peers that it has; otherwise they are installed once, into
 # build/bench-venv.

@@ -6,15 +6,18 @@ import datetime
 import json
 import os
 import re
+import signal
 import sys
+import tempfile
 import time
 
 from ours import Failure, Lthost
 from peers import Servers
+from special import KINDS
 from steps import Step, say
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-KINDS = {"step": Step}
+KINDS["step"] = Step
 
 
 def arguments():
@@ -22,10 +25,12 @@ def arguments():
     a.add_argument("rows", nargs="*", metavar="ROW", help="sections of tests/bench/rows.ini; default: all")
     a.add_argument("--quick", action="store_true", help="few and short rounds, for a look")
     a.add_argument("--threads", default="1,2", help="numbers of threads to try (default 1,2)")
+    a.add_argument("--peers", help="of eager, compile, lightning, jax, those to compare with (default: the row's)")
     a.add_argument("--build", required=True, help=argparse.SUPPRESS)
     a.add_argument("--python", default="", help=argparse.SUPPRESS)
     options = a.parse_args()
     options.threads = [int(n) for n in re.split(r"[ ,]+", options.threads.strip())]
+    options.peers = options.peers and re.split(r"[ ,]+", options.peers.strip())
     options.rounds, options.seconds = (2, 0.2) if options.quick else (7, 0.4)
     options.cache = os.path.join(options.build, "bench/cache")
     return options
@@ -52,10 +57,16 @@ def main():
     options = arguments()
     table = configparser.ConfigParser()
     table.read(os.path.join(HERE, "rows.ini"))
+    options.table = table
     unknown = set(options.rows) - set(table.sections())
     if unknown:
         sys.exit(f"no row {', '.join(sorted(unknown))}; there are {', '.join(table.sections())}")
-    scratch = os.path.join(options.build, "bench/scratch")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    with tempfile.TemporaryDirectory(dir=os.path.join(options.build, "bench")) as scratch:
+        measure(options, table, scratch)
+
+
+def measure(options, table, scratch):
     lthost = Lthost(options.build, os.path.join(HERE, "rows"), scratch)
     servers = Servers(options.python or sys.executable, os.path.join(HERE, "peers"), scratch)
     model, isa, processors = processor()
@@ -70,6 +81,7 @@ def main():
         except Failure as e:
             wrong.append(f"{name}: {e}")
             say(f"  {e}")
+            continue
         print(f"\n{name}")
         for line in row.table():
             print("  " + line)

@@ -13,13 +13,11 @@ class Failure(Exception):
 
 
 class Lthost:
-    """rows: the folder of run files; scratch: a folder that is emptied."""
+    """rows: the folder of run files; scratch: one for what runs leave."""
 
     def __init__(self, build, rows, scratch):
         self.program, self.plugins = os.path.join(build, "bin/lthost"), os.path.join(build, "bench/plugins")
         self.rows, self.scratch = rows, scratch
-        shutil.rmtree(scratch, ignore_errors=True)
-        os.makedirs(scratch)
 
     def file(self, row):
         return os.path.join(self.rows, row["file"] + ".ini")

@@ -69,6 +69,8 @@ class Step:
             self.memory["lthost", threads] = found["resident"]
             self.memory["planned", threads] = self.lthost.planned(self.row, threads)
         for variant in [v.strip() for v in self.row["peers"].split(",")]:
+            if self.options.peers and variant not in self.options.peers:
+                continue
             for threads in self.options.threads:
                 if not (variant == "compile" and self.heavy and threads != max(self.options.threads)):
                     self.start(variant, threads)

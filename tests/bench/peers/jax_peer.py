@@ -56,7 +56,7 @@ class Peer:
     def __init__(self, job):
         row = batches.read_row(job["file"])
         loss = MODELS[row["model"]["use"]](row)
-        optimizer = optax.adamw(1e-3, weight_decay=1e-2)
+        optimizer = optax.adamw(float(row["optimizer"]["lr"]), weight_decay=1e-2)
 
         def step(p, state, *batch):
             value, gradients = jax.value_and_grad(loss)(p, *batch)

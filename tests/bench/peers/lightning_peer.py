@@ -15,9 +15,9 @@ for name in ("lightning.pytorch", "lightning.fabric", "lightning"):
 
 
 class Module(lightning.LightningModule):
-    def __init__(self, module, loss):
+    def __init__(self, row, module, loss):
         super().__init__()
-        self.module, self.loss, self.losses = module, loss, None
+        self.row, self.module, self.loss, self.losses = row, module, loss, None
 
     def training_step(self, batch, index):
         loss = self.loss(self.module, *batch)
@@ -27,7 +27,7 @@ class Module(lightning.LightningModule):
         return loss
 
     def configure_optimizers(self):
-        return torch_peer.adamw(self.module)
+        return torch_peer.adamw(self.module, self.row)
 
 
 class Data(torch.utils.data.IterableDataset):
@@ -48,8 +48,8 @@ class Clock(lightning.Callback):
 
 class Peer:
     def __init__(self, job):
-        module, loss, self.batches = torch_peer.model_and_batches(job)
-        self.module, self.precision = Module(module, loss), job["precision"]
+        row, module, loss, self.batches = torch_peer.model_and_batches(job)
+        self.module, self.precision = Module(row, module, loss), job["precision"]
 
     def fit(self, steps):
         clock = Clock()

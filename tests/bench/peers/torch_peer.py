@@ -20,7 +20,7 @@ def load(module, weights):
 
 
 def model_and_batches(job):
-    """The module with lthost's weights, its loss, its batches; images channels last where the row asks for it."""
+    """The row, the module with lthost's weights, its loss, its batches; images channels last where the row asks for it."""
     torch.set_num_threads(job["threads"])
     row = batches.read_row(job["file"])
     module, loss = torch_nets.make(row)
@@ -29,23 +29,23 @@ def model_and_batches(job):
     if job["channels_last"]:
         module = module.to(memory_format=torch.channels_last)
         fields = [tuple(f.contiguous(memory_format=torch.channels_last) if f.dim() == 4 else f for f in b) for b in fields]
-    return module, loss, fields
+    return row, module, loss, fields
 
 
-def adamw(module):
-    return torch.optim.AdamW(module.parameters(), lr=1e-3, weight_decay=1e-2, fused=True)
+def adamw(module, row):
+    return torch.optim.AdamW(module.parameters(), lr=float(row["optimizer"]["lr"]), weight_decay=1e-2, fused=True)
 
 
 class Peer:
     def __init__(self, job):
-        self.module, loss, self.batches = model_and_batches(job)
+        row, self.module, loss, self.batches = model_and_batches(job)
         bf16 = job["precision"] == "bf16-mixed"
 
         def whole(*batch):
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
                 return loss(self.module, *batch)
         self.loss = torch.compile(whole) if job["variant"] == "compile" else whole
-        self.optimizer, self.at = adamw(self.module), 0
+        self.optimizer, self.at = adamw(self.module, row), 0
 
     def step(self):
         self.optimizer.zero_grad(set_to_none=True)

@@ -75,7 +75,7 @@ static void destroy(void *self)
     free(d->text);
 }
 
-static lth_status fetch(void *context, const int64_t *indices, int64_t count, lth_batch *batch)
+static lth_status bench_data_fetch(void *context, const int64_t *indices, int64_t count, lth_batch *batch)
 {
     const struct bench_data *d = context;
     const size_t bytes = (size_t)d->size * (d->tokens ? sizeof(int64_t) : sizeof(float));
@@ -113,7 +113,7 @@ static lth_status setup(void *self, lth_data *data)
         lth_data_field(data, .name = "noise", .shape = x);
     lth_data_field(data, .name = d->diffusion ? "t" : "y", .shape = y, .num_classes = d->classes);
     lth_dataset dataset = {
-        .struct_size = sizeof dataset, .length = EPOCH, .fetch = fetch, .flags = d->size * 8 <= CHEAP ? LTH_DATASET_CHEAP : 0
+        .struct_size = sizeof dataset, .length = EPOCH, .fetch = bench_data_fetch, .flags = d->size * 8 <= CHEAP ? LTH_DATASET_CHEAP : 0
     };
     data->api->dataset(data, LTH_STAGE_TRAIN, &dataset, d);
     return LTH_OK;
