@@ -83,7 +83,10 @@ void checkpoint_dir_close(checkpoint_dir *d);
 lth_status checkpoint_check_name(const char *name, error *e);
 
 /* Writes the snapshot as <dir>/<name>. LTH_INVALID where that name exists already (checkpoint_exists). On return it is safe
- * on disk, and `last` points to it unless it is of weights only. On an error nothing of it is left. */
+ * on disk, and `last` points to it unless it is of weights only. On an error nothing of it is left. In two halves: what it is
+ * made of is on disk after checkpoint_write, and a checkpoint from checkpoint_commit on. */
+lth_status checkpoint_write(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e);
+lth_status checkpoint_commit(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e);
 lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e);
 bool checkpoint_exists(const checkpoint_dir *d, const char *name);
 /* Makes `best`, or `last`, point to a checkpoint. A save sets `last` by itself; a crash right after one may have kept it from

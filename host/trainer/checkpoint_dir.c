@@ -50,8 +50,6 @@ lth_status checkpoint_link(const char *dir, const char *link, const char *name, 
         status = file_failed(e, "replace the link", path);
     if (status)
         unlink(beside);
-    if (!status)
-        status = file_sync_dir(dir, e);
     free(path);
     free(beside);
     return status;

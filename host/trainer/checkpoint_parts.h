@@ -83,6 +83,7 @@ void checkpoint_scan_free(checkpoint_scan *s);
 /* The name that <dir>/<link> points to, for the caller to free; NULL where there is no such link. */
 char *checkpoint_link_target(const char *dir, const char *link);
 /* Makes <dir>/<link> point to name, by a rename. */
+/* Not synced: a link that a power cut undid is made again by the resume, which knows better than any link what is last and best. */
 lth_status checkpoint_link(const char *dir, const char *link, const char *name, error *e);
 /* Renames a file, never over another: LTH_INVALID where `to` exists. */
 lth_status checkpoint_rename(const char *from, const char *to, error *e);

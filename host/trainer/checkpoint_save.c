@@ -144,9 +144,10 @@ static lth_status commit(checkpoint_dir *d, const char *temporary, const char *n
     char *path = path_join(d->path, name);
     lth_status status = checkpoint_rename(temporary, path, e);
     if (!status) {
-        status = file_sync_dir(d->path, e);
-        if (!status && resume_point)
+        if (resume_point)
             status = checkpoint_link(d->path, "last", name, e);
+        if (!status)
+            status = file_sync_dir(d->path, e); /* one wait for both */
         if (status) /* not surely on disk: not there at all */
             checkpoint_remove(d, name, NULL);
     }
@@ -154,25 +155,43 @@ static lth_status commit(checkpoint_dir *d, const char *temporary, const char *n
     return status;
 }
 
-lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e)
+static lth_status not_saved(const char *name, error *e) { return error_prefix(e, "checkpoint '%s' was not saved: ", name); }
+
+static char *temporary_of(const checkpoint_dir *d, const char *name) { return str_format("%s/.writing-%s", d->path, name); }
+
+lth_status checkpoint_write(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e)
 {
     lth_status status = checkpoint_check_name(name, e);
     if (status)
         return status;
     if (checkpoint_exists(d, name))
         return error_set(e, LTH_INVALID, "the checkpoint '%s' exists already in '%s'", name, d->path);
-    char *temporary = str_format("%s/.writing-%s", d->path, name);
+    char *temporary = temporary_of(d, name);
     status = file_remove_tree(temporary, e);
     if (!status && mkdir(temporary, 0777))
         status = file_failed(e, "make the folder", temporary);
     if (!status)
         status = write_folder(temporary, s, d->next_sequence, e);
-    if (!status)
-        status = commit(d, temporary, name, !s->facts.weights_only, e);
+    if (status)
+        file_remove_tree(temporary, NULL);
+    free(temporary);
+    return status ? not_saved(name, e) : LTH_OK;
+}
+
+lth_status checkpoint_commit(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e)
+{
+    char *temporary = temporary_of(d, name);
+    lth_status status = commit(d, temporary, name, !s->facts.weights_only, e);
     if (status)
         file_remove_tree(temporary, NULL);
     else
         d->next_sequence++;
     free(temporary);
-    return status ? error_prefix(e, "checkpoint '%s' was not saved: ", name) : LTH_OK;
+    return status ? not_saved(name, e) : LTH_OK;
+}
+
+lth_status checkpoint_save(checkpoint_dir *d, const char *name, const checkpoint_snapshot *s, error *e)
+{
+    lth_status status = checkpoint_write(d, name, s, e);
+    return status ? status : checkpoint_commit(d, name, s, e);
 }

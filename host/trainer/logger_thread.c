@@ -347,9 +347,13 @@ void logger_thread_checkpoint(logger_thread *t, const char *path, bool is_best)
 void logger_thread_flush(logger_thread *t)
 {
     item head = { .kind = ITEM_FLUSH, .u.flush = ++t->flush_asked };
-    struct timespec until;
     if (!put(t, &head, sizeof head, NULL, NULL))
-        return;
+        t->flush_asked--;
+}
+
+void logger_thread_wait(logger_thread *t)
+{
+    struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += LOGGER_FLUSH_SECONDS;
     pthread_mutex_lock(&t->mutex);

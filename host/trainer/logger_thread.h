@@ -41,8 +41,9 @@ void logger_thread_row(logger_thread *t, const lth_metrics_row *row);
 void logger_thread_record(logger_thread *t, const lth_record *record);
 void logger_thread_checkpoint(logger_thread *t, const char *path, bool is_best);
 
-/* Waits until all given so far is logged and flushed, or the time is up. */
+/* Asks for all given so far to be logged and flushed; and waits until what was asked for is done, or the time is up. */
 void logger_thread_flush(logger_thread *t);
+void logger_thread_wait(logger_thread *t);
 
 /* Logs what is left, closes the logger, ends the thread and frees it. Answers how many rows and records it lost, or -1 where
  * it stopped by an error. */

@@ -115,6 +115,14 @@ void loggers_flush(session *s)
     profile_set_part(s->profiled, before);
 }
 
+void loggers_wait(session *s)
+{
+    profile_part before = profile_set_part(s->profiled, PROFILE_LOGGING);
+    for (uint32_t i = 0; i < s->thread_count; i++)
+        logger_thread_wait(s->threads[i]);
+    profile_set_part(s->profiled, before);
+}
+
 void loggers_checkpoint(session *s, const char *path, bool is_best)
 {
     for (uint32_t i = 0; i < s->thread_count; i++)

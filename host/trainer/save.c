@@ -191,8 +191,11 @@ static lth_status write_checkpoint(session *s, const char *name, bool weights_on
     metrics_drain(&s->metrics);
     if (take_snapshot(s, weights_only, e) != LTH_OK || HOOKS(s, on_save_checkpoint, e) != LTH_OK)
         return error_prefix(e, "checkpoint '%s' was not saved: ", name);
+    /* The log reaches the disk while the checkpoint's files do, and before they are a checkpoint. */
     loggers_flush(s);
-    return checkpoint_save(s->checkpoints, name, s->snapshot, e);
+    lth_status status = checkpoint_write(s->checkpoints, name, s->snapshot, e);
+    loggers_wait(s);
+    return status ? status : checkpoint_commit(s->checkpoints, name, s->snapshot, e);
 }
 
 /* What follows from a checkpoint that is on disk. */

@@ -363,7 +363,9 @@ lth_status resume_loops(session *s, checkpoint *c, error *e);
 lth_status loggers_open(session *s, error *e);
 void loggers_row(void *session, const lth_metrics_row *row);
 void loggers_record(session *s, const lth_record *record);
+/* Asks for it, and waits for it. */
 void loggers_flush(session *s);
+void loggers_wait(session *s);
 void loggers_checkpoint(session *s, const char *path, bool is_best);
 void loggers_close(session *s, lth_run_status status);
 

@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  * util/sha256.c */
 #include "sha256.h"
+#include "sha256_blocks.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium/utils.h>
 #include <string.h>
 #include <unistd.h>
 
-void sha256_start(sha256 *s) { crypto_hash_sha256_init(&s->state); }
+void sha256_start(sha256 *s)
+{
+    crypto_hash_sha256_init(&s->state);
+    s->by_blocks = sha256_blocks_usable();
+}
 
-void sha256_bytes(sha256 *s, const void *data, size_t size) { crypto_hash_sha256_update(&s->state, data, size); }
+/* libsodium's state is eight words, a count of bits and the bytes of a block that is not whole: whole blocks can go past it. */
+void sha256_bytes(sha256 *s, const void *data, size_t size)
+{
+    const unsigned char *at = data;
+    size_t held = s->state.count / 8 % 64, head = held ? 64 - held : 0;
+    if (s->by_blocks && size >= head + 64) {
+        size_t blocks = (size - head) / 64;
+        crypto_hash_sha256_update(&s->state, at, head);
+        sha256_blocks(s->state.state, at + head, blocks);
+        s->state.count += 512 * (uint64_t)blocks;
+        at += head + 64 * blocks;
+        size -= head + 64 * blocks;
+    }
+    crypto_hash_sha256_update(&s->state, at, size);
+}
 
 void sha256_finish(sha256 *s, char hex[SHA256_HEX_SIZE])
 {

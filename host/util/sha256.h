@@ -10,6 +10,7 @@ enum { SHA256_HEX_SIZE = 65 };
 
 typedef struct sha256 {
     crypto_hash_sha256_state state;
+    bool by_blocks;
 } sha256;
 
 void sha256_start(sha256 *s);

@@ -159,6 +159,7 @@ Test(logger_thread, a_flush_waits_for_all_that_was_logged_before_it)
     for (int64_t i = 1; i <= 50; i++)
         row(i);
     logger_thread_flush(thread);
+    logger_thread_wait(thread);
     cr_expect_eq(f.rows, 50);
     cr_expect_str_eq(f.calls, "open flush ");
     logger_thread_close(thread, LTH_RUN_SUCCESS);
@@ -195,6 +196,7 @@ Test(logger_thread, a_logger_that_fails_is_reported_once_and_left_alone)
     for (int64_t i = 1; i <= 100; i++)
         row(i);
     logger_thread_flush(thread);
+    logger_thread_wait(thread);
     cr_expect_eq(logger_thread_close(thread, LTH_RUN_SUCCESS), -1);
     cr_expect_eq(f.rows, 4);
     cr_expect_str_eq(f.calls, "open ", "no close either: %s", f.calls);

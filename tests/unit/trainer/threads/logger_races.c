@@ -109,8 +109,10 @@ static void train(logger_thread **loggers)
                 logger_thread_record(loggers[k], &record);
             if (i % 500 == 499)
                 logger_thread_checkpoint(loggers[k], "/run/checkpoints/last", i % 1000 == 999);
-            if (i % 1000 == 999)
+            if (i % 1000 == 999) {
                 logger_thread_flush(loggers[k]);
+                logger_thread_wait(loggers[k]);
+            }
         }
         if (i % 50 == 0)
             crash_each(look, &busy);
