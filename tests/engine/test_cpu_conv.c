@@ -212,6 +212,75 @@ Test(cpu_conv, what_lies_between_convolutions_is_the_same_channels_last)
     compare_outputs("graph", 0, terms);
 }
 
+/* ---- Norms, pools and sizes between convolutions ---- */
+
+enum { NORMS = 11 };
+
+static uint32_t rows_of(bench *b, uint32_t x, int64_t N, int64_t G, int64_t each)
+{
+    return OP1A(b, LTH_OP_RESHAPE, x, lth_attr_dims, 3, 0, { N, G, each });
+}
+
+/* A group norm as it is recorded, and what its gradient is made of. */
+static void make_groups(bench *b, lth_dtype t, uint32_t y, uint32_t eps, uint32_t w)
+{
+    const conv_case one = { 2, 12, 4, { 17, 20 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NULL };
+    uint32_t rows = rows_of(b, y, 2, 4, 3 * 340), sum = OP1A(b, LTH_OP_SUM, rows, lth_attr_reduce, 4, 1);
+    uint32_t norm = OP2A(b, LTH_OP_LAYER_NORM, rows, eps, lth_attr_axis, 1);
+    bench_output(b, norm + 1);
+    bench_output(b, OP1A(b, LTH_OP_MAX, norm, lth_attr_reduce, 4, 0));
+    uint32_t spread = OP1A(b, LTH_OP_EXPAND, sum, lth_attr_dims, 3, 0, { 2, 4, 3 * 340 });
+    uint32_t both = OP2(b, LTH_OP_ADD, OP2(b, LTH_OP_MUL, norm, spread), OP1(b, LTH_OP_SILU, norm));
+    bench_output(b, OP1A(b, LTH_OP_MEAN, both, lth_attr_reduce, 4, 0)); /* (2, 4) */
+    uint32_t image = OP1A(b, LTH_OP_RESHAPE, both, lth_attr_dims, 4, 0, { 2, 12, 17, 20 });
+    bench_output(b, conv(b, LTH_OP_CONV, image, w, attributes_of(&one, NULL)));
+    uint32_t places = OP1A(b, LTH_OP_RESHAPE, image, lth_attr_dims, 3, 0, { 2, 12, 340 }); /* as attention takes them */
+    uint32_t turned = OP1A(b, LTH_OP_PERMUTE, places, lth_attr_dims, 3, 0, { 0, 2, 1 });
+    uint32_t square = drawn(b, SHAPE(t, 2, 12, 12), 9);
+    uint32_t attended = OP2A(b, LTH_OP_MATMUL, turned, square, lth_attr_matmul, 0, 0, 0, 0);
+    uint32_t back = OP1A(b, LTH_OP_RESHAPE, OP1A(b, LTH_OP_PERMUTE, attended, lth_attr_dims, 3, 0, { 0, 2, 1 }), lth_attr_dims, 4,
+                         0, { 2, 12, 17, 20 });
+    bench_output(b, OP2(b, LTH_OP_ADD, back, image));
+}
+
+static void make_norms(bench *b, lth_dtype t)
+{
+    const conv_case one = { 2, 5, 12, { 17, 20 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NULL };
+    uint32_t x = drawn(b, SHAPE(t, 2, 5, 17, 20), 1), w = drawn(b, SHAPE(t, 12, 5, 3, 3), 2), eps = drawn(b, RANK0(t), 4),
+             w2 = drawn(b, SHAPE(t, 4, 12, 3, 3), 5);
+    eps = OP1(b, LTH_OP_ABS, eps);
+    uint32_t y = conv(b, LTH_OP_CONV, x, w, attributes_of(&one, NULL));
+    uint32_t norm = OP2A(b, LTH_OP_BATCH_NORM, y, eps, lth_attr_axis, 1);
+    for (uint32_t i = 0; i < 3; i++)
+        bench_output(b, norm + i);
+    make_groups(b, t, norm, eps, w2);
+    uint32_t larger = OP1A(b, LTH_OP_RESIZE, norm, lth_attr_resize, { 34, 60 }, { 0 }, LTH_RESIZE_NEAREST, 0);
+    bench_output(b, OP1A(b, LTH_OP_RESIZE_GRAD, OP1(b, LTH_OP_SQUARE, larger), lth_attr_resize, { 34, 60 }, { 17, 20 },
+                         LTH_RESIZE_NEAREST, 0));
+    lth_attr_pool window = { .kernel = { 3, 2 }, .stride = { 2, 2 }, .low = { 1, 0 }, .high = { 0, 1 }, .dilation = { 1, 2 } };
+    uint32_t max = bench_op(b, LTH_OP_MAX_POOL, &norm, 1, &window, sizeof window);
+    lth_shape s = b->g.values[max].shape;
+    uint32_t values = OP1A(b, LTH_OP_RESHAPE, max, lth_attr_dims, 3, 0, { 2, 12, s.dim[2] * s.dim[3] });
+    uint32_t index = OP1A(b, LTH_OP_RESHAPE, max + 1, lth_attr_dims, 3, 0, { 2, 12, s.dim[2] * s.dim[3] });
+    bench_output(b, OP2A(b, LTH_OP_SCATTER_ALONG, values, index, lth_attr_scatter, 2, 340));
+    uint32_t mean = bench_op(b, LTH_OP_AVG_POOL, &norm, 1, &window, sizeof window);
+    window.size[0] = 17, window.size[1] = 20;
+    bench_output(b, bench_op(b, LTH_OP_AVG_POOL_GRAD, &mean, 1, &window, sizeof window));
+}
+
+Test(cpu_conv, norms_pools_and_sizes_between_convolutions_are_the_same_channels_last)
+{
+    double terms[NORMS];
+    for (int i = 0; i < NORMS; i++)
+        terms[i] = 5000;
+    make_norms(&reference, LTH_F64);
+    bench_go(&reference, 0);
+    make_norms(&cpu, LTH_F32);
+    bench_go(&cpu, 0);
+    cr_assert_eq(cpu.g.output_count, NORMS);
+    compare_outputs("graph", 1, terms);
+}
+
 Test(cpu_conv, a_failure_beside_a_convolution_names_the_node_of_the_graph_that_was_given)
 {
     static const double index[] = { 12 };

@@ -43,40 +43,9 @@
         cpu_rnn_cell_back *rnn_back[CPU_RNN_CELLS];                                                                             \
     }
 
-/* Convolution of images that lie channels last, as products of pixels by channels. A pixel is `runs` stretches of `length` floats of
- * the source, run[i] elements from where it begins; rows of weights and gradients are cut into panels of conv_lanes columns, the
- * last of half as many where those are enough, and padded. */
-enum { CONV_TILE_ROWS = 6 };
-typedef struct cpu_conv_rows { /* result[to[m] + k] = sum over l of pixel m's element l times weight (l, k) */
-    const float *source, *weight;
-    const int32_t *from, *to, *run;
-    float *result;
-    int64_t rows, length, columns;
-    int32_t runs;
-} cpu_conv_rows;
-typedef struct cpu_conv_sums { /* result (l, k) = [itself +] sum over pixels p of element l times gradient (p, k) */
-    const float *source, *gradient;
-    const int32_t *from, *run;
-    float *result, *scratch; /* scratch: CONV_TILE_ROWS a pixel */
-    int64_t pixels, length, columns, width; /* of a row of the result: whole panels */
-    int64_t first, last; /* rows of the result */
-    bool add;
-} cpu_conv_sums;
-
 typedef struct cpu_kernel_table {
     const char *name; /* "avx512", "avx2", "baseline" */
     accel_tile_function *tile;
-    int64_t conv_lanes;
-    void (*conv_rows)(const cpu_conv_rows *c);
-    void (*conv_sums)(const cpu_conv_sums *c);
-    /* Winograd's transforms (winograd_tiles.h): 36 numbers `step` apart for or from a tile, whose rows and pixels (and taps, one
-     * after the other by rows) are as far apart as told; of `channels` in whole vectors, or of one vector. */
-    void (*winograd_source)(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step);
-    void (*winograd_result)(const float *m, int64_t step, int64_t channels, float *y, int64_t row, int64_t pixel, int64_t rows,
-                            int64_t columns); /* of 4 each, those that there are */
-    void (*winograd_weight)(const float *w, int64_t tap, float *to, int64_t step);
-    void (*winograd_gradient)(const float *d, int64_t row, int64_t pixel, float *to, int64_t step);
-    void (*winograd_weight_result)(const float *m, int64_t step, float *w, int64_t output); /* (vector, 9), `output` apart */
     CPU_FLOAT_KERNELS(float) f32;
     CPU_FLOAT_KERNELS(double) f64;
 } cpu_kernel_table;

@@ -62,11 +62,6 @@ accel_tile_function PASTE(accel_tile, ISA);
 #undef F
 #undef NAME
 
-#include "conv_vector.h"
-
-#include "conv_tiles.h"
-#include "winograd_tiles.h"
-
 #define KERNELS(type)                                                                                                 \
     {                                                                                                                 \
         .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,              \
@@ -79,8 +74,5 @@ accel_tile_function PASTE(accel_tile, ISA);
     }
 
 const cpu_kernel_table PASTE(cpu_kernels, ISA) = {
-    .name = TEXT(ISA), .tile = PASTE(accel_tile, ISA), .conv_lanes = CONV_LANES, .conv_rows = conv_rows, .conv_sums = conv_sums,
-    .winograd_source = winograd_source, .winograd_result = winograd_result, .winograd_weight = winograd_weight,
-    .winograd_gradient = winograd_gradient, .winograd_weight_result = winograd_weight_result,
-    .f32 = KERNELS(float), .f64 = KERNELS(double)
+    .name = TEXT(ISA), .tile = PASTE(accel_tile, ISA), .f32 = KERNELS(float), .f64 = KERNELS(double)
 };

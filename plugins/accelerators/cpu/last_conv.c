@@ -3,7 +3,7 @@
 
 #include "conv_geometry.h"
 #include "conv_weights.h"
-#include "isa.h"
+#include "image_kernels.h"
 #include "pool.h"
 
 #include <lthost/accel/plan_memory.h>
@@ -25,7 +25,7 @@ struct last_conv {
 
 static int64_t panels_width(int64_t columns)
 {
-    int64_t lanes = cpu_kernels()->conv_lanes, rest = columns % lanes;
+    int64_t lanes = cpu_image_kernels()->conv_lanes, rest = columns % lanes;
     return columns - rest + (rest == 0 ? 0 : rest > lanes / 2 ? lanes : lanes / 2);
 }
 
@@ -106,7 +106,7 @@ static void pack(void *context, int32_t thread, int32_t threads)
     const last_call *call = context;
     const last_conv *c = call->c;
     const conv_geometry *g = &c->geometry;
-    int64_t lanes = cpu_kernels()->conv_lanes, first, last;
+    int64_t lanes = cpu_image_kernels()->conv_lanes, first, last;
     conv_weight w = { call->second, c->C, c->kernel, c->op == LTH_OP_CONV_DATA_GRAD };
     pool_share(g->columns, lanes, thread, threads, &first, &last);
     for (int32_t i = 0; i < g->class_count; i++) {
@@ -141,7 +141,7 @@ static void convolve(void *context, int32_t thread, int32_t threads)
         float *result = call->result + (u.image * g->axis[0].result + u.row) * row;
         for (int32_t j = 0; j < g->class_count; j++) {
             const conv_class *k = &g->classes[j];
-            cpu_kernels()->conv_rows(&(cpu_conv_rows) { source, (float *)call->workspace + k->weight, k->from, k->to, k->run, result,
+            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { source, (float *)call->workspace + k->weight, k->from, k->to, k->run, result,
                                                         conv_unit_pixels(g, k, &u), k->length, g->columns, k->runs });
         }
     }
@@ -152,7 +152,7 @@ static void convolve(void *context, int32_t thread, int32_t threads)
 /* The gradient of a unit's pixels in panels. */
 static void pack_gradient(const conv_geometry *g, const float *d, int64_t pixels, float *to)
 {
-    int64_t lanes = cpu_kernels()->conv_lanes;
+    int64_t lanes = cpu_image_kernels()->conv_lanes;
     for (int64_t column = 0; column < g->columns; column += lanes) {
         int64_t columns = g->columns - column < lanes ? g->columns - column : lanes, width = columns > lanes / 2 ? lanes : lanes / 2;
         for (int64_t p = 0; p < pixels; p++, to += width) {
@@ -177,7 +177,7 @@ static void sum(void *context, int32_t thread, int32_t threads)
         int64_t pixels = u.images * u.rows * g->axis[1].result;
         const float *source = conv_unit_source(g, &u, call->first, part);
         pack_gradient(g, call->second + (u.image * g->axis[0].result + u.row) * row, pixels, gradient);
-        cpu_kernels()->conv_sums(&(cpu_conv_sums) { source, gradient, k->from, k->run, (float *)call->workspace, block, pixels,
+        cpu_image_kernels()->conv_sums(&(cpu_conv_sums) { source, gradient, k->from, k->run, (float *)call->workspace, block, pixels,
                                                     k->length, g->columns, c->width, first, last, i > 0 });
     }
 }

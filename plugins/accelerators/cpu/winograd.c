@@ -3,7 +3,7 @@
 
 #include "conv_geometry.h"
 #include "conv_weights.h"
-#include "isa.h"
+#include "image_kernels.h"
 #include "pool.h"
 
 #include <lthost/accel/plan_memory.h>
@@ -26,7 +26,7 @@ struct winograd {
 
 bool winograd_takes(uint32_t op, const plain_conv *v)
 {
-    int64_t vector = cpu_kernels()->conv_lanes / 2, tiles = 1;
+    int64_t vector = cpu_image_kernels()->conv_lanes / 2, tiles = 1;
     (void)op;
     for (int i = 1; i < PLAIN_SPATIAL; i++) {
         if (v->kernel[i] != 3 || v->stride[i] != 1 || v->dilation[i] != 1)
@@ -78,7 +78,7 @@ static void size_workspace(winograd *w, bool sums)
     w->shared = sums ? accel_align(V) + accel_align(M) : 0;
     w->scratch = accel_align(conv_scratch(&w->source) * f) + accel_align(conv_scratch(&w->gradient) * f) +
                  (sums ? accel_align(CONV_TILE_ROWS * w->tiles * f) : accel_align(V) + accel_align(M));
-    int64_t packed = accel_align(9 * CONV_WEIGHT_BLOCK * cpu_kernels()->conv_lanes * f);
+    int64_t packed = accel_align(9 * CONV_WEIGHT_BLOCK * cpu_image_kernels()->conv_lanes * f);
     w->scratch = w->scratch > packed ? w->scratch : packed;
 }
 
@@ -175,7 +175,7 @@ static void transform_weights(void *context, int32_t thread, int32_t threads)
     const winograd_call *call = context;
     const winograd *w = call->w;
     const conv_geometry *g = &w->source;
-    int64_t lanes = cpu_kernels()->conv_lanes, vector = lanes / 2, first, last, step = w->C * w->K;
+    int64_t lanes = cpu_image_kernels()->conv_lanes, vector = lanes / 2, first, last, step = w->C * w->K;
     float *packed = scratch_of(call, thread);
     conv_weight view = { call->second, w->C, 9, w->op == LTH_OP_CONV_DATA_GRAD };
     pool_share(g->columns, lanes, thread, threads, &first, &last);
@@ -185,7 +185,7 @@ static void transform_weights(void *context, int32_t thread, int32_t threads)
             int64_t rows = g->channels - row < CONV_WEIGHT_BLOCK ? g->channels - row : CONV_WEIGHT_BLOCK;
             conv_weight_block(&view, g->classes->tap, 9, row, rows, column, width, packed, width, rows * width);
             for (int64_t at = 0; at < rows * width; at += vector)
-                cpu_kernels()->winograd_weight(packed + at, rows * width, call->weights + column * g->channels + row * width + at,
+                cpu_image_kernels()->winograd_weight(packed + at, rows * width, call->weights + column * g->channels + row * width + at,
                                                step);
         }
     }
@@ -197,7 +197,7 @@ static void transform_source(const winograd *w, const conv_unit *u, const float 
     int64_t row = g->width * g->channels;
     for (int64_t t = first; t < last; t++) {
         tile_at at = tile_of(w, u, t);
-        cpu_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row, g->channels,
+        cpu_image_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row, g->channels,
                                        g->channels, to + t * g->channels, w->tiles * g->channels);
     }
 }
@@ -216,12 +216,12 @@ static void convolve(void *context, int32_t thread, int32_t threads)
         int64_t tiles = tiles_of(w, &u);
         transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), 0, tiles, V);
         for (int64_t p = 0; p < POINTS; p++)
-            cpu_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->tiles * g->channels, call->weights + p * w->C * w->K, w->from, w->to,
+            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->tiles * g->channels, call->weights + p * w->C * w->K, w->from, w->to,
                                                         &run, M + p * w->tiles * g->columns, tiles, g->channels, g->columns, 1 });
         for (int64_t t = 0; t < tiles; t++) {
             tile_at at = tile_of(w, &u, t);
             float *y = call->result + ((u.image + at.image) * w->height + u.row + at.row) * row + at.column * g->columns;
-            cpu_kernels()->winograd_result(M + t * g->columns, w->tiles * g->columns, g->columns, y, row, g->columns,
+            cpu_image_kernels()->winograd_result(M + t * g->columns, w->tiles * g->columns, g->columns, y, row, g->columns,
                                            rows_there(w, &u, &at), columns_there(w, &at));
         }
     }
@@ -233,13 +233,13 @@ static void convolve(void *context, int32_t thread, int32_t threads)
 static void transform_gradient(const winograd *w, const conv_unit *u, const float *part, int64_t first, int64_t last, float *to)
 {
     const conv_geometry *g = &w->gradient;
-    int64_t lanes = cpu_kernels()->conv_lanes, vector = lanes / 2, row = g->width * g->channels, tiles = tiles_of(w, u);
+    int64_t lanes = cpu_image_kernels()->conv_lanes, vector = lanes / 2, row = g->width * g->channels, tiles = tiles_of(w, u);
     for (int64_t t = first; t < last; t++) {
         tile_at at = tile_of(w, u, t);
         const float *d = part + at.image * g->image + at.row * row + at.column * g->channels;
         for (int64_t k = 0; k < w->K; k += vector) {
             int64_t panel = k / lanes * lanes, width = w->K - panel < lanes ? w->K - panel : lanes;
-            cpu_kernels()->winograd_gradient(d + k, row, g->channels, to + panel * tiles + t * width + (k - panel), w->tiles * w->K);
+            cpu_image_kernels()->winograd_gradient(d + k, row, g->channels, to + panel * tiles + t * width + (k - panel), w->tiles * w->K);
         }
     }
 }
@@ -269,7 +269,7 @@ static void add_unit(void *context, int32_t thread, int32_t threads)
     float *block = after(after(scratch_of(call, thread), conv_scratch(&w->source)), conv_scratch(&w->gradient));
     pool_share(POINTS, 1, thread, threads, &first, &last);
     for (int64_t p = first; p < last; p++)
-        cpu_kernels()->conv_sums(&(cpu_conv_sums) { call->source + p * w->tiles * w->C, call->gradient + p * w->tiles * w->K, w->from,
+        cpu_image_kernels()->conv_sums(&(cpu_conv_sums) { call->source + p * w->tiles * w->C, call->gradient + p * w->tiles * w->K, w->from,
                                                     &run, call->weights + p * step, block, tiles_of(w, &u), w->C, w->K, w->K, 0,
                                                     w->C, call->unit > 0 });
 }
@@ -278,11 +278,11 @@ static void finish_weights(void *context, int32_t thread, int32_t threads)
 {
     const winograd_call *call = context;
     const winograd *w = call->w;
-    int64_t vector = cpu_kernels()->conv_lanes / 2, first, last;
+    int64_t vector = cpu_image_kernels()->conv_lanes / 2, first, last;
     pool_share(w->K, vector, thread, threads, &first, &last);
     for (int64_t k = first; k < last; k += vector)
         for (int64_t c = 0; c < w->C; c++)
-            cpu_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->C * w->K, call->result + (k * w->C + c) * 9,
+            cpu_image_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->C * w->K, call->result + (k * w->C + c) * 9,
                                                   w->C * 9);
 }
 
