@@ -103,13 +103,28 @@ static void NAME(panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_
     }
 }
 
-/* ---- Cells: a row of a step, of H elements a gate (formulas: engine/ops_rnn.h) ---- */
+/* ---- Cells: a row of a step, of H elements a gate (formulas: engine/ops_rnn.h) ----
+ *
+ * Loops are short, so that the processor has several turns of one under way: these functions are long chains. */
+
+#define SUM ((x[j] + b[j]) + (u[j] + c[j]))
+
+static void NAME(gates_tanh)(const cpu_rnn_row *p, int64_t first, int64_t last, T *to)
+{
+    const T *x = p->x, *u = p->u, *b = p->b_ih, *c = p->b_hh;
+    LOOP for (int64_t j = first; j < last; j++) to[j] = F(tanh)(SUM);
+}
+
+static void NAME(gates_sigmoid)(const cpu_rnn_row *p, int64_t first, int64_t last, T *to)
+{
+    const T *x = p->x, *u = p->u, *b = p->b_ih, *c = p->b_hh;
+    LOOP for (int64_t j = first; j < last; j++) to[j] = F(sigmoid)(SUM);
+}
 
 static void NAME(rnn_tanh)(const cpu_rnn_row *p, int64_t H)
 {
-    const T *x = p->x, *u = p->u, *b = p->b_ih, *c = p->b_hh;
-    T *y = p->y, *saved = p->saved;
-    LOOP for (int64_t j = 0; j < H; j++) y[j] = saved[j] = F(tanh)((x[j] + b[j]) + (u[j] + c[j]));
+    NAME(gates_tanh)(p, 0, H, p->saved);
+    memcpy(p->y, p->saved, (size_t)H * sizeof(T));
 }
 
 static void NAME(rnn_relu)(const cpu_rnn_row *p, int64_t H)
@@ -118,7 +133,7 @@ static void NAME(rnn_relu)(const cpu_rnn_row *p, int64_t H)
     T *y = p->y, *saved = p->saved;
     LOOP for (int64_t j = 0; j < H; j++)
     {
-        T sum = (x[j] + b[j]) + (u[j] + c[j]);
+        T sum = SUM;
         saved[j] = sum;
         y[j] = sum < 0 ? 0 : sum; /* NaN stays */
     }
@@ -126,39 +141,35 @@ static void NAME(rnn_relu)(const cpu_rnn_row *p, int64_t H)
 
 static void NAME(rnn_lstm)(const cpu_rnn_row *p, int64_t H)
 {
-    const T *x = p->x, *u = p->u, *b = p->b_ih, *c = p->b_hh, *before = p->c;
-    T *y = p->y, *saved = p->saved;
-#define SUM(gate) ((x[(gate)*H + j] + b[(gate)*H + j]) + (u[(gate)*H + j] + c[(gate)*H + j]))
+    const T *before = p->c;
+    T *y = p->y, *i = p->saved, *f = i + H, *g = f + H, *o = g + H, *c = o + H;
+    NAME(gates_sigmoid)(p, 0, 2 * H, i);
+    NAME(gates_tanh)(p, 2 * H, 3 * H, i);
+    NAME(gates_sigmoid)(p, 3 * H, 4 * H, i);
     LOOP for (int64_t j = 0; j < H; j++)
     {
-        T i = F(sigmoid)(SUM(0)), f = F(sigmoid)(SUM(1)), g = F(tanh)(SUM(2)), o = F(sigmoid)(SUM(3));
-        T next = f * before[j] + i * g;
-        saved[j] = i;
-        saved[H + j] = f;
-        saved[2 * H + j] = g;
-        saved[3 * H + j] = o;
-        saved[4 * H + j] = next;
-        y[j] = o * F(tanh)(next);
+        T next = f[j] * before[j] + i[j] * g[j];
+        c[j] = next;
+        y[j] = o[j] * F(tanh)(next);
     }
-#undef SUM
 }
 
 static void NAME(rnn_gru)(const cpu_rnn_row *p, int64_t H)
 {
     const T *x = p->x, *u = p->u, *b = p->b_ih, *c = p->b_hh, *h = p->h;
-    T *y = p->y, *saved = p->saved;
+    T *y = p->y, *r = p->saved, *z = r + H, *n = z + H, *from_state = n + H;
+    NAME(gates_sigmoid)(p, 0, 2 * H, r);
+    x += 2 * H, u += 2 * H, b += 2 * H, c += 2 * H;
     LOOP for (int64_t j = 0; j < H; j++)
     {
-        T r = F(sigmoid)((x[j] + b[j]) + (u[j] + c[j]));
-        T z = F(sigmoid)((x[H + j] + b[H + j]) + (u[H + j] + c[H + j]));
-        T from_state = u[2 * H + j] + c[2 * H + j], n = F(tanh)((x[2 * H + j] + b[2 * H + j]) + r * from_state);
-        saved[j] = r;
-        saved[H + j] = z;
-        saved[2 * H + j] = n;
-        saved[3 * H + j] = from_state;
-        y[j] = n + z * (h[j] - n);
+        T s = u[j] + c[j], new_ = F(tanh)((x[j] + b[j]) + r[j] * s);
+        from_state[j] = s;
+        n[j] = new_;
+        y[j] = new_ + z[j] * (h[j] - new_);
     }
 }
+
+#undef SUM
 
 /* ---- The way back: d_h comes as what later steps give, and leaves as what reaches the step before beside d_u U ---- */
 
