@@ -382,6 +382,14 @@ static double conv_flops(const lth_graph *g, const lth_node *n)
     return w->dim[0] ? 2.0 * (double)lth_shape_count(y) * (double)(lth_shape_count(w) / w->dim[0]) : 0;
 }
 
+/* The products with w_hh (G H, H), of which every step has one. */
+static double steps_flops(const lth_graph *g, const lth_node *n)
+{
+    const lth_shape *h0 = lth_node_operand_shape(g, n, 1);
+    const lth_shape *gates = n->op == LTH_OP_RNN_STEPS ? lth_node_operand_shape(g, n, 0) : lth_node_shape(g, n, 0);
+    return 2.0 * (double)lth_shape_count(gates) * (double)h0->dim[1];
+}
+
 double accel_node_flops(const lth_graph *g, const lth_node *n)
 {
     const accel_op *op = accel_op_find(n->op);
@@ -390,6 +398,8 @@ double accel_node_flops(const lth_graph *g, const lth_node *n)
         return 0;
     if (n->op >= LTH_OP_CONV && n->op <= LTH_OP_CONV_WEIGHT_GRAD)
         return conv_flops(g, n);
+    if (n->op == LTH_OP_RNN_STEPS || n->op == LTH_OP_RNN_STEPS_GRAD)
+        return steps_flops(g, n);
     if (n->op != LTH_OP_MATMUL)
         return (double)largest_count(g, n);
     const lth_shape *a = lth_node_operand_shape(g, n, 0);

@@ -62,7 +62,7 @@ typedef struct lth_plan_info {
     uint32_t fused_nodes;   /* nodes that share a kernel with another */
     int64_t memory;         /* bytes of working memory */
     int64_t memory_unshared; /* what it would take if no two values shared memory */
-    double flops;           /* of a run: 2 a multiply-add in matmul, 1 an element in the rest */
+    double flops;           /* of a run: 2 a multiply-add in products, 1 an element in the rest */
     int64_t bytes_moved;    /* read and written by the kernels, each operand once */
 } lth_plan_info;
 
