@@ -47,7 +47,6 @@ bool recurrence_checks(op_shapes *s, uint32_t shared, uint32_t of_lstm)
     return !__builtin_mul_overflow(5, h0->dim[1], &most) || op_refuse(s, "a state %s is too wide", op_shape_text(h0).text);
 }
 
-/* Operands from `at` on: h0 and c0 if there is one; w_hh and biases from `weights` on, w_hh first. */
 static bool fits_state(op_shapes *s, const recurrence *n)
 {
     const int64_t state[2] = { n->B, n->H };
@@ -55,6 +54,7 @@ static bool fits_state(op_shapes *s, const recurrence *n)
            (!n->has_c || recurrence_expects(s, 2, "the cell's state c0", n->type, 2, state));
 }
 
+/* w_hh and the biases, from `at` on. */
 static bool fits_weights(op_shapes *s, const recurrence *n, uint32_t at)
 {
     const int64_t w_hh[2] = { n->G * n->H, n->H };
