@@ -43,6 +43,8 @@ static const uint8_t policies[OP_CODES] = {
     [LTH_OP_ISFINITE] = WIDEST,
     [LTH_OP_CAST] = WIDEST,
     [LTH_OP_STOP_GRADIENT] = WIDEST,
+    [LTH_OP_GELU_SLOPE] = WIDEST,
+    [LTH_OP_GELU_TANH_SLOPE] = WIDEST,
 
     [LTH_OP_ADD] = WIDEST,
     [LTH_OP_SUB] = WIDEST,

@@ -31,6 +31,8 @@ const sample_range sample_ranges[] = {
     { LTH_OP_SOFTPLUS, 1, { { -9, 9 } } },
     { LTH_OP_ISFINITE, 1, { { -2, 2 } } },
     { LTH_OP_STOP_GRADIENT, 1, { { -2, 2 } } },
+    { LTH_OP_GELU_SLOPE, 1, { { -4, 4 } } },
+    { LTH_OP_GELU_TANH_SLOPE, 1, { { -4, 4 } } },
     { LTH_OP_ADD, 2, { { -2, 2 }, { -2, 2 } } },
     { LTH_OP_SUB, 2, { { -2, 2 }, { -2, 2 } } },
     { LTH_OP_MUL, 2, { { -2, 2 }, { -2, 2 } } },

@@ -12,8 +12,8 @@ typedef struct family {
 
 static const family families[OP_CODES / GROUP] = {
     [0] = { ops_leaves, LTH_OP_INPUT, LTH_OP_INTEGER },
-    [1] = { ops_unary, LTH_OP_NEG, LTH_OP_STOP_GRADIENT },
-    [2] = { ops_unary, LTH_OP_NEG, LTH_OP_STOP_GRADIENT },
+    [1] = { ops_unary, LTH_OP_NEG, LTH_OP_GELU_TANH_SLOPE },
+    [2] = { ops_unary, LTH_OP_NEG, LTH_OP_GELU_TANH_SLOPE },
     [4] = { ops_binary, LTH_OP_ADD, LTH_OP_WHERE },
     [6] = { ops_shape, LTH_OP_RESHAPE, LTH_OP_FLIP },
     [7] = { ops_reduce, LTH_OP_SUM, LTH_OP_LOGSUMEXP },

@@ -97,33 +97,58 @@ static uint32_t normal_cdf(op_rule *r, uint32_t x)
     return op_scale(r, op_plus(r, op_1(r, LTH_OP_ERF, op_scale(r, x, SQRT_HALF)), 1), 0.5);
 }
 
-/* Phi(x) + x phi(x) */
-static void grad_gelu(op_rule *r)
-{
-    uint32_t x = r->operands[0];
-    times(r, op_add(r, normal_cdf(r, x), op_mul(r, x, op_scale(r, bell(r, x, 0.5), ONE_OVER_SQRT_2PI))));
-}
+/* phi(x), its density: exp(-x x / 2) / sqrt(2 pi) */
+static uint32_t normal_density(op_rule *r, uint32_t x) { return op_scale(r, bell(r, x, 0.5), ONE_OVER_SQRT_2PI); }
+
+static void grad_gelu(op_rule *r) { times(r, op_1(r, LTH_OP_GELU_SLOPE, r->operands[0])); }
 static void decompose_gelu(op_rule *r) { r->outputs[0] = op_mul(r, r->operands[0], normal_cdf(r, r->operands[0])); }
 
-/* t = tanh(sqrt(2 / pi) (x + GELU_CUBE x x x)); the argument is x (c + c GELU_CUBE x x). */
+/* phi(x) (2 - x x) */
+static void grad_gelu_slope(op_rule *r)
+{
+    uint32_t x = r->operands[0];
+    times(r, op_mul(r, normal_density(r, x), op_sub(r, op_number_like(r, x, 2), op_mul(r, x, x))));
+}
+/* Phi(x) + x phi(x) */
+static void decompose_gelu_slope(op_rule *r)
+{
+    uint32_t x = r->operands[0];
+    r->outputs[0] = op_add(r, normal_cdf(r, x), op_mul(r, x, normal_density(r, x)));
+}
+
+/* The argument of GELU_TANH's tanh is u = c x (1 + GELU_CUBE x x) with c = sqrt(2 / pi). t = tanh(u). */
 static uint32_t gelu_tanh(op_rule *r, uint32_t x, uint32_t square)
 {
     uint32_t slope = op_plus(r, op_scale(r, square, SQRT_2_OVER_PI * GELU_CUBE), SQRT_2_OVER_PI);
     return op_1(r, LTH_OP_TANH, op_mul(r, x, slope));
 }
-
-/* (1 + t) / 2 + x / 2 (1 - t t) (c + 3 c GELU_CUBE x x) */
-static void grad_gelu_tanh(op_rule *r)
+/* u' = c + 3 c GELU_CUBE x x */
+static uint32_t gelu_tanh_inner_slope(op_rule *r, uint32_t square)
 {
-    uint32_t x = r->operands[0], square = op_mul(r, x, x), t = gelu_tanh(r, x, square);
-    uint32_t slope = op_plus(r, op_scale(r, square, 3 * SQRT_2_OVER_PI * GELU_CUBE), SQRT_2_OVER_PI);
-    uint32_t curve = op_mul(r, op_mul(r, op_scale(r, x, 0.5), one_minus_square(r, t)), slope);
-    times(r, op_add(r, op_scale(r, op_plus(r, t, 1), 0.5), curve));
+    return op_plus(r, op_scale(r, square, 3 * SQRT_2_OVER_PI * GELU_CUBE), SQRT_2_OVER_PI);
 }
+
+static void grad_gelu_tanh(op_rule *r) { times(r, op_1(r, LTH_OP_GELU_TANH_SLOPE, r->operands[0])); }
 static void decompose_gelu_tanh(op_rule *r)
 {
     uint32_t x = r->operands[0];
     r->outputs[0] = op_mul(r, op_scale(r, x, 0.5), op_plus(r, gelu_tanh(r, x, op_mul(r, x, x)), 1));
+}
+
+/* (1 - t t) (u' (1 - x t u') + x u'' / 2), u'' = 6 c GELU_CUBE x */
+static void grad_gelu_tanh_slope(op_rule *r)
+{
+    uint32_t x = r->operands[0], square = op_mul(r, x, x), t = gelu_tanh(r, x, square), slope = gelu_tanh_inner_slope(r, square);
+    uint32_t bent = op_sub(r, op_number_like(r, x, 1), op_mul(r, op_mul(r, x, t), slope));
+    uint32_t sum = op_add(r, op_mul(r, slope, bent), op_scale(r, square, 3 * SQRT_2_OVER_PI * GELU_CUBE));
+    times(r, op_mul(r, one_minus_square(r, t), sum));
+}
+/* (1 + t) / 2 + x / 2 (1 - t t) u' */
+static void decompose_gelu_tanh_slope(op_rule *r)
+{
+    uint32_t x = r->operands[0], square = op_mul(r, x, x), t = gelu_tanh(r, x, square);
+    uint32_t curve = op_mul(r, op_mul(r, op_scale(r, x, 0.5), one_minus_square(r, t)), gelu_tanh_inner_slope(r, square));
+    r->outputs[0] = op_add(r, op_scale(r, op_plus(r, t, 1), 0.5), curve);
 }
 
 /* s + y (1 - s) with s = sigmoid(x) */
@@ -171,4 +196,6 @@ const op_info ops_unary[] = {
     UNARY(LTH_OP_ISFINITE, "isfinite", OP_PRIMITIVE, shape_isfinite, NULL, NULL),
     { LTH_OP_CAST, "cast", OP_PRIMITIVE, 1, 1, 1, true, sizeof(lth_attr_dtype), shape_cast, grad_cast, NULL },
     UNARY(LTH_OP_STOP_GRADIENT, "stop_gradient", OP_PRIMITIVE, shape_same, NULL, NULL),
+    UNARY(LTH_OP_GELU_SLOPE, "gelu_slope", OP_COMPOSITE, shape_float, grad_gelu_slope, decompose_gelu_slope),
+    UNARY(LTH_OP_GELU_TANH_SLOPE, "gelu_tanh_slope", OP_COMPOSITE, shape_float, grad_gelu_tanh_slope, decompose_gelu_tanh_slope),
 };

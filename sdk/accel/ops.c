@@ -47,6 +47,8 @@ static const accel_op ops[] = {
     { LTH_OP_ISFINITE, "isfinite", ACCEL_POINTWISE, 1, 1, 1, 0, 0 },
     { LTH_OP_CAST, "cast", ACCEL_POINTWISE, 1, 1, 1, 0, sizeof(lth_attr_dtype) },
     { LTH_OP_STOP_GRADIENT, "stop_gradient", ACCEL_POINTWISE, 1, 1, 1, 0, 0 },
+    { LTH_OP_GELU_SLOPE, "gelu_slope", ACCEL_POINTWISE, 1, 1, 1, 0, 0 },
+    { LTH_OP_GELU_TANH_SLOPE, "gelu_tanh_slope", ACCEL_POINTWISE, 1, 1, 1, 0, 0 },
     { LTH_OP_ADD, "add", ACCEL_POINTWISE, 2, 2, 1, 0, 0 },
     { LTH_OP_SUB, "sub", ACCEL_POINTWISE, 2, 2, 1, 0, 0 },
     { LTH_OP_MUL, "mul", ACCEL_POINTWISE, 2, 2, 1, 0, 0 },

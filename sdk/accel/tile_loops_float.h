@@ -26,6 +26,8 @@ static void TILE_T(step)(const accel_instruction *ins, const accel_tile_run *run
         CASE1(RELU, a > 0 || a != a ? a : 0)
         CASE1(GELU, F(gelu)(a))
         CASE1(GELU_TANH, F(gelu_tanh)(a))
+        CASE1(GELU_SLOPE, F(gelu_slope)(a))
+        CASE1(GELU_TANH_SLOPE, F(gelu_tanh_slope)(a))
         CASE1(SILU, a * F(sigmoid)(a))
         CASE1(SOFTPLUS, F(softplus)(a))
         CASE2(DIV, T, a / b)

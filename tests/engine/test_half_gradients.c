@@ -19,9 +19,10 @@ static const struct {
     uint32_t op;
     double times;
 } longer[] = {
-    { LTH_OP_DROPOUT, 3 }, /* by p: a sum over all that was dropped */
     { LTH_OP_RNN, 3 }, /* each step rounds again what goes on to the one before it */
     { LTH_OP_RNN_STEPS, 3 },
+    { LTH_OP_GELU_TANH_SLOPE, 3 }, /* a second derivative, of differences */
+    { LTH_OP_DROPOUT, 3 },         /* by p: a sum over all that was dropped */
 };
 
 static double roundings(uint32_t op)

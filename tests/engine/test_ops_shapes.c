@@ -96,7 +96,7 @@ Test(shapes, every_code_of_the_header_has_its_line_in_the_table)
         cr_assert(info->results <= OP_MAX_RESULTS);
         cr_assert(!info->pointwise || info->max_operands <= OP_MAX_POINTWISE);
     }
-    cr_assert_eq(count, 7 + 28 + 16 + 9 + 9 + 5 + 8 + 6 + 10 + 3 + 4 + 2);
+    cr_assert_eq(count, 7 + 30 + 16 + 9 + 9 + 5 + 8 + 6 + 10 + 3 + 4 + 2);
     cr_assert_null(op_find(LTH_OP_NONE));
     cr_assert_null(op_find(LTH_OP_INTEGER + 1));
     cr_assert_null(op_find(LTH_OP_UPDATE + 1));

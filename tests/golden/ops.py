@@ -539,8 +539,20 @@ def recurrent_steps():
                  rnn={"cell": kind, "reverse": reverse})
 
 
+def slopes():
+    """GELU's derivatives: torch has them as gradients alone."""
+    for op in ("gelu", "gelu_tanh"):
+        def slope(x, f=UNARY[op]):
+            return torch.autograd.grad(f(x).sum(), x, create_graph=True)[0]
+
+        case(op + "_slope", "edges", slope, [v for v in EDGES if abs(v) < 700.0])
+        case(op + "_slope", "drawn", slope, draw(2, 3))
+        case(op + "_slope", "rank 0", slope, draw())
+        case(op + "_slope", "nothing", slope, draw(2, 0))
+
+
 for part in (pointwise, binary, shape, reductions, products, indexing, convolutions, pools, resizes, softmaxes, norms, attention, rotaries,
-             recurrent, recurrent_steps):
+             recurrent, recurrent_steps, slopes):
     part()
 assert len({(entry["op"], entry["name"]) for entry in CASES}) == len(CASES)
 write_json("ops.json", made_by("ops.py"), "cases", CASES)

@@ -97,6 +97,8 @@ static double instruction_work(uint32_t op)
     case LTH_OP_SILU:
     case LTH_OP_GELU:
     case LTH_OP_GELU_TANH:
+    case LTH_OP_GELU_SLOPE:
+    case LTH_OP_GELU_TANH_SLOPE:
     case LTH_OP_UNIFORM:
     case LTH_OP_DROPOUT:
         return 1.5;

@@ -124,6 +124,8 @@ static const plain_op ops[] = {
     { LTH_OP_ISFINITE, PLAIN_FLOATS(isfinite) },
     { LTH_OP_CAST, PLAIN_ANY(cast) },
     { LTH_OP_STOP_GRADIENT, PLAIN_ANY(copy) },
+    { LTH_OP_GELU_SLOPE, PLAIN_FLOATS(gelu_slope) },
+    { LTH_OP_GELU_TANH_SLOPE, PLAIN_FLOATS(gelu_tanh_slope) },
     { LTH_OP_ADD, PLAIN_NUMBERS(add) },
     { LTH_OP_SUB, PLAIN_NUMBERS(sub) },
     { LTH_OP_MUL, PLAIN_NUMBERS(mul) },

@@ -28,6 +28,13 @@ UNARY(silu, x *NAME(logistic)(x))
 UNARY(softplus, (x > 0 ? x : 0) + M(log1p)(M(exp)(-M(fabs)(x))))
 UNARY(gelu, x *(T)0.5 * M(erfc)(x * (T)-0.70710678118654752440))
 UNARY(gelu_tanh, x *(T)0.5 * (1 + M(tanh)((T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x))))
+UNARY(gelu_slope, (T)0.5 * M(erfc)(x * (T)-0.70710678118654752440) + x *(T)0.39894228040143267794 * M(exp)(x *x *(T)-0.5))
+static T NAME(slope_of_gelu_tanh)(T x)
+{
+    T u = (T)0.79788456080286535588 * (x + (T)0.044715 * x * x * x), least = NAME(logistic)(-2 * M(fabs)(u)), most = 1 - least;
+    return (x > 0 ? most : least) + x * least * most * 2 * (T)0.79788456080286535588 * (1 + (T)0.134145 * x * x);
+}
+UNARY(gelu_tanh_slope, NAME(slope_of_gelu_tanh)(x))
 
 BINARY(div, T, a / b)
 BINARY(pow, T, M(pow)(a, b))

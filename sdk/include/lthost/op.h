@@ -55,6 +55,8 @@ enum {
     LTH_OP_ISFINITE = 41,    /* P, float -> bool */
     LTH_OP_CAST = 42,        /* P, lth_attr_dtype: any -> any; float to integer truncates, anything non-zero is true */
     LTH_OP_STOP_GRADIENT = 43, /* P: the value, with no gradient */
+    LTH_OP_GELU_SLOPE = 44,      /* C, GELU's derivative: Phi(x) + x phi(x) */
+    LTH_OP_GELU_TANH_SLOPE = 45, /* C, GELU_TANH's */
 
     /* Binary, pointwise. Operands broadcast as in NumPy (recorded as explicit EXPANDs, so that in a graph shapes are equal). */
     LTH_OP_ADD = 64, /* P, any numeric type */
