@@ -226,7 +226,8 @@ static bool reads(const accel_instruction *i, uint32_t slot)
 {
     uint32_t count = i->op == ACCEL_TILE_LOAD || i->op == LTH_OP_IOTA || i->op == LTH_OP_UNIFORM || i->op == LTH_OP_NORMAL ? 0
                      : i->op >= ACCEL_TILE_LOAD                                                                            ? 1
-                                                : accel_op_find(i->op)->max_operands;
+                     : accel_tile_is_pair(i->op)                                                                           ? 3
+                                                 : accel_op_find(i->op)->max_operands;
     for (uint32_t k = 0; k < count; k++)
         if (i->in[k] == slot)
             return true;
@@ -251,6 +252,64 @@ static bool is_read_later(const builder *b, accel_place place, int64_t bytes, ui
                 return true;
     }
     return false;
+}
+
+/* ---- Pairs ---- */
+
+static bool as_first(const accel_instruction *i, accel_pair_first *first)
+{
+    *first = i->op == LTH_OP_ADD ? ACCEL_FIRST_ADD : i->op == LTH_OP_SUB ? ACCEL_FIRST_SUB : ACCEL_FIRST_MUL;
+    return i->op == LTH_OP_ADD || i->op == LTH_OP_SUB || i->op == LTH_OP_MUL || i->op == LTH_OP_SQUARE;
+}
+
+/* What i makes of its operand number `of`, t, and the other. */
+static bool as_second(const accel_instruction *i, uint32_t of, accel_pair_second *second)
+{
+    *second = i->op == LTH_OP_ADD   ? ACCEL_SECOND_ADD
+              : i->op == LTH_OP_MUL ? ACCEL_SECOND_MUL
+              : i->op == LTH_OP_SUB ? (of ? ACCEL_SECOND_SUB_FROM : ACCEL_SECOND_SUB)
+                                    : (of ? ACCEL_SECOND_DIV_OF : ACCEL_SECOND_DIV);
+    return (i->op == LTH_OP_ADD || i->op == LTH_OP_MUL || i->op == LTH_OP_SUB || i->op == LTH_OP_DIV) && i->in[0] != i->in[1];
+}
+
+/* Whether nothing but instruction `reader` wants what is in the slot. */
+static bool is_for_one(const builder *b, uint32_t slot, uint32_t reader)
+{
+    uint32_t v = b->value_of[slot], count = 0;
+    for (uint32_t i = 0; i < b->program->instruction_count; i++)
+        count += reads(&b->program->instructions[i], slot);
+    return count == 1 && reads(&b->program->instructions[reader], slot) && b->program->slots[slot].kind == ACCEL_SLOT_SCRATCH &&
+           (v == ACCEL_NONE || b->layout->own[v].kind == ACCEL_PLACE_NONE);
+}
+
+/* Joins an instruction with the one that makes its operand, so that t stays in a register of the processor. */
+static bool join(builder *b, uint32_t reader)
+{
+    accel_instruction *i = &b->program->instructions[reader];
+    accel_pair_second second;
+    for (uint32_t of = 0; of < 2; of++) {
+        if ((i->dtype != LTH_F32 && i->dtype != LTH_F64) || !as_second(i, of, &second) || !is_for_one(b, i->in[of], reader))
+            continue;
+        for (uint32_t made = 0; made < reader; made++) {
+            accel_instruction *t = &b->program->instructions[made];
+            accel_pair_first first;
+            if (t->op >= ACCEL_TILE_LOAD || t->out != i->in[of] || t->dtype != i->dtype || !as_first(t, &first))
+                continue;
+            uint16_t in[3] = { t->in[0], t->in[t->op == LTH_OP_SQUARE ? 0 : 1], i->in[1 - of] };
+            memcpy(i->in, in, sizeof in);
+            i->op = accel_tile_pair(first, second);
+            memmove(t, t + 1, (b->program->instruction_count - made - 1) * sizeof *t);
+            b->program->instruction_count--;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void join_pairs(builder *b)
+{
+    for (uint32_t i = 0; i < b->program->instruction_count;)
+        i += !join(b, i);
 }
 
 /* Results go to memory as they are made where nothing speaks against it, else at the tile's end. */
@@ -294,7 +353,8 @@ static void store_results(builder *b)
 /* Shares registers of one tile each among scratch slots whose lives do not meet; repeated scalars keep theirs. */
 static void place_scratch(accel_program *p)
 {
-    uint32_t until[ACCEL_TILE_SLOTS] = { 0 }, in_register[ACCEL_TILE_SLOTS], registers = 0, last_use[ACCEL_TILE_SLOTS] = { 0 };
+    uint32_t until[ACCEL_TILE_SLOTS] = { 0 }, in_register[ACCEL_TILE_SLOTS] = { 0 }, registers = 0,
+             last_use[ACCEL_TILE_SLOTS] = { 0 };
     int64_t width = 1, size_in[ACCEL_TILE_SLOTS] = { 0 };
     for (uint32_t i = 0; i < p->instruction_count; i++)
         for (uint32_t s = 0; s < p->slot_count; s++)
@@ -382,6 +442,7 @@ accel_program *accel_program_of_unit(const accel_layout *l, const accel_unit *u,
     for (uint32_t i = 0; i < u->member_count && !b.full; i++)
         add_member(&b, l->fusion->members[u->first_member + i]);
     if (!b.full) {
+        join_pairs(&b);
         store_results(&b);
         place_scratch(p);
     }

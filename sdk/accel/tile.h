@@ -16,20 +16,38 @@
 
 enum { ACCEL_TILE_SLOTS = 128, ACCEL_TILE_LEAST = 128, ACCEL_TILE_MOST = 2048, ACCEL_TILE_SCRATCH = 24 * 1024 };
 
-/* Instructions beside the pointwise ops of op.h (whose codes they share). */
+/* Instructions beside the pointwise ops of op.h (whose codes they share). Of PAIR up to LOAD: two in one pass over the tile, each
+ * rounded as by itself, t = in[0] FIRST in[1] and then what SECOND makes of t and in[2]; the code is accel_tile_pair's. */
 enum {
+    ACCEL_TILE_PAIR = 0x0800,
     ACCEL_TILE_LOAD = 0x1000, /* in memory through views[view] */
     ACCEL_TILE_STORE,         /* in[0] to pointer `pointer` through views[view] */
     ACCEL_TILE_SUM,           /* the sum of in[0] over the tile, as a double, to partials */
     ACCEL_TILE_ALL_FINITE     /* whether in[0] is finite all over the tile, as a double 0 or 1, to partials */
 };
 
+typedef enum accel_pair_first { ACCEL_FIRST_ADD, ACCEL_FIRST_SUB, ACCEL_FIRST_MUL, ACCEL_FIRSTS } accel_pair_first;
+typedef enum accel_pair_second { /* t + c, t c, t - c, c - t, t / c, c / t */
+                                 ACCEL_SECOND_ADD,
+                                 ACCEL_SECOND_MUL,
+                                 ACCEL_SECOND_SUB,
+                                 ACCEL_SECOND_SUB_FROM,
+                                 ACCEL_SECOND_DIV,
+                                 ACCEL_SECOND_DIV_OF
+} accel_pair_second;
+
+static inline uint32_t accel_tile_pair(accel_pair_first first, accel_pair_second second)
+{
+    return ACCEL_TILE_PAIR + (uint32_t)second * ACCEL_FIRSTS + (uint32_t)first;
+}
+static inline bool accel_tile_is_pair(uint32_t op) { return op >= ACCEL_TILE_PAIR && op < ACCEL_TILE_LOAD; }
+
 typedef enum accel_slot_kind {
-    ACCEL_SLOT_SCRATCH,  /* `at`: byte offset in the scratch */
-    ACCEL_SLOT_MEMORY,   /* dense: pointers[pointer] + (at + i) elements */
-    ACCEL_SLOT_ONE,      /* the element pointers[pointer][at], repeated; filled into the scratch before the first tile */
-    ACCEL_SLOT_SCALAR,   /* run-time scalar number `at`, repeated */
-    ACCEL_SLOT_INTEGER   /* the integer `at`, repeated */
+    ACCEL_SLOT_SCRATCH, /* `at`: byte offset in the scratch */
+    ACCEL_SLOT_MEMORY,  /* dense: pointers[pointer] + (at + i) elements */
+    ACCEL_SLOT_ONE,     /* the element pointers[pointer][at], repeated; filled into the scratch before the first tile */
+    ACCEL_SLOT_SCALAR,  /* run-time scalar number `at`, repeated */
+    ACCEL_SLOT_INTEGER  /* the integer `at`, repeated */
 } accel_slot_kind;
 
 typedef struct accel_slot {
@@ -42,12 +60,12 @@ typedef struct accel_slot {
 
 typedef struct accel_instruction {
     uint32_t op;
-    lth_dtype dtype;    /* of the loop: of the operands (WHERE: of the choices; CAST: of the source) */
-    lth_dtype to;       /* CAST, IOTA, UNIFORM, NORMAL: of the result */
-    uint32_t id;        /* random ops: the op's id */
-    uint16_t out, in[3]; /* slots */
-    uint32_t view;      /* LOAD, STORE */
-    uint32_t pointer;   /* LOAD, STORE, SUM, ALL_FINITE */
+    lth_dtype dtype;       /* of the loop: of the operands (WHERE: of the choices; CAST: of the source) */
+    lth_dtype to;          /* CAST, IOTA, UNIFORM, NORMAL: of the result */
+    uint32_t id;           /* random ops: the op's id */
+    uint16_t out, in[3];   /* slots */
+    uint32_t view;         /* LOAD, STORE */
+    uint32_t pointer;      /* LOAD, STORE, SUM, ALL_FINITE */
     int64_t inner, length; /* IOTA: element i has index i / inner % length */
 } accel_instruction;
 
@@ -66,7 +84,7 @@ typedef struct accel_program {
     uint32_t slot_count, instruction_count, view_count, total_count, pointer_count, reserved;
     accel_slot *slots;
     accel_instruction *instructions;
-    accel_view *views;   /* merged (accel_view_merged) */
+    accel_view *views; /* merged (accel_view_merged) */
     accel_total *totals;
 } accel_program;
 

@@ -3,8 +3,8 @@
  * minimax fits (Chebyshev); errors are within 2 units in the last place of f32 where a comment says nothing else. NaN and
  * infinities go through as in <math.h>.
  *
- * TILE_FMA(a, b, c) is a b + c, rounded once: by name a fused one where the instruction set has it, since contraction is off; else
- * in double, which holds the product exactly. */
+ * TILE_FMA(a, b, c) is a b + c, rounded once: by name a fused one where the instruction set has it, since contraction is off;
+ * else in double, which holds the product exactly. */
 #ifndef LTHOST_ACCEL_TILE_MATH_H
 #define LTHOST_ACCEL_TILE_MATH_H
 
@@ -155,8 +155,8 @@ static inline float tile_erf_f32(float x)
     return a < 1.0f ? x * tile_erf_near(x * x) : far;
 }
 
-/* 1 - Phi(a) for a >= 0 is exp(-a^2 / 2), given as `bell`, times a polynomial in 1 / (1 + 0.3 a); relative error below 7.5e-7 up to
- * a = 5, where the rounding of a^2 is the most of it. */
+/* 1 - Phi(a) for a >= 0 is exp(-a^2 / 2), given as `bell`, times a polynomial in 1 / (1 + 0.3 a); relative error below 7.5e-7 up
+ * to a = 5, where the rounding of a^2 is the most of it. */
 static inline float tile_normal_tail(float a, float bell)
 {
     float t = 1.0f / TILE_FMA(0.3f, a, 1.0f), p = 3.8334407e-02f;
@@ -229,7 +229,10 @@ static inline double tile_gelu_tanh_slope_f64(double x)
     double least = tile_sigmoid_f64(-2 * 0.79788456080286535588 * fabs(x + 0.044715 * x * x * x)), most = 1 - least;
     return (x > 0 ? most : least) + x * least * most * 2 * 0.79788456080286535588 * (1 + 0.134145 * x * x);
 }
-static inline double tile_gelu_tanh_f64(double x) { return x * tile_sigmoid_f64(2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)); }
+static inline double tile_gelu_tanh_f64(double x)
+{
+    return x * tile_sigmoid_f64(2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x));
+}
 static inline double tile_softplus_f64(double x) { return (x > 0 ? x : 0) + log1p(exp(-fabs(x))); }
 
 /* ---- Conversions: to nearest even; to integers truncated, clamped, NaN to 0 ---- */
@@ -258,10 +261,7 @@ static inline float tile_of_f16(uint16_t h)
     return tile_float(sign | tile_bits(m >= 0x7C00 ? tile_float(0x7F800000 | m << 13) : m < 0x400 ? fading : normal));
 }
 
-static inline int64_t tile_i64(double x)
-{
-    return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x;
-}
+static inline int64_t tile_i64(double x) { return x != x ? 0 : x >= 0x1p63 ? INT64_MAX : x <= -0x1p63 ? INT64_MIN : (int64_t)x; }
 
 static inline int64_t tile_clamped(double x, int64_t low, int64_t high)
 {

@@ -311,6 +311,19 @@ static void TILE(fill)(const accel_slot *s, const accel_tile_run *run, char *to,
     TILE(move)(to, 1, one, 0, n, size);
 }
 
+/* Brings the next tile's operands nearer while this one is computed: they lie in several places, one short stretch each, too
+ * short for the processor to foresee them. */
+static void TILE(fetch)(const accel_program *p, void *const *slots, int64_t n)
+{
+    for (uint32_t s = 0; s < p->slot_count; s++)
+        if (p->slots[s].kind == ACCEL_SLOT_MEMORY) {
+            int64_t size = lth_dtype_size(p->slots[s].dtype);
+            const char *next = (const char *)slots[s] + p->tile * size;
+            for (int64_t at = 0; at < n * size; at += 64)
+                __builtin_prefetch(next + at, 0, 2);
+        }
+}
+
 void TILE(accel_tile)(const accel_program *p, const accel_tile_run *run, int64_t first, int64_t last, void *scratch)
 {
     void *slots[ACCEL_TILE_SLOTS];
@@ -325,6 +338,8 @@ void TILE(accel_tile)(const accel_program *p, const accel_tile_run *run, int64_t
             if (p->slots[s].kind == ACCEL_SLOT_MEMORY)
                 slots[s] =
                     (char *)run->pointers[p->slots[s].pointer] + (p->slots[s].at + start) * lth_dtype_size(p->slots[s].dtype);
+        if (t + 1 < last)
+            TILE(fetch)(p, slots, p->count - start - n < p->tile ? p->count - start - n : p->tile);
         for (uint32_t i = 0; i < p->instruction_count; i++)
             TILE(instruction)(p, &p->instructions[i], run, slots, start, n);
     }
