@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <stdlib.h>
 
 static bench half, reference;
 
@@ -106,6 +107,14 @@ Test(half_ops, every_op_of_bf16_on_reference_is_rounded_once) { check_all("refer
 Test(half_ops, every_op_of_f16_on_reference_is_rounded_once) { check_all("reference", LTH_F16, 0); }
 Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once) { check_all("cpu", LTH_BF16, 0); }
 Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once_without_fusion) { check_all("cpu", LTH_BF16, LTH_COMPILE_NO_FUSION); }
+
+/* Where the processor cannot multiply bf16, by the library's plain loops. */
+Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once_with_the_librarys_products)
+{
+    setenv("LTHOST_CPU_BF16", "library", 1);
+    check_all("cpu", LTH_BF16, 0);
+    unsetenv("LTHOST_CPU_BF16");
+}
 
 Test(half_ops, cpu_has_no_f16_but_its_casts_and_says_so)
 {

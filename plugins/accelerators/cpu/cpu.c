@@ -52,8 +52,8 @@ static lth_status init(void *self, const lth_host *host)
         pool_run(c->threads, begin_thread, c);
     gemm_open();
     gemm_versions(libraries, sizeof libraries);
-    snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s threads=%d %s libc=%s", cpu_kernels()->name, c->threads, libraries,
-             libc);
+    snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s%s threads=%d %s libc=%s", cpu_kernels()->name,
+             cpu_multiplies_bf16() ? "+bf16" : "", c->threads, libraries, libc);
     return LTH_OK;
 }
 

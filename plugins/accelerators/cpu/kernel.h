@@ -52,6 +52,9 @@ static inline void cpu_kernel_release(cpu_kernel *k)
 /* bf16: whether a node is run by the f32 kernel on converted operands; and that one, as `make` makes it. schedule: the plan's,
  * with the wide graph, and as long-lived as the kernel. */
 bool cpu_is_wide(const lth_graph *g, const lth_node *n);
+/* A product of bf16 by the processor's own instructions. LTH_UNSUPPORTED: it has none, or is too small. */
+cpu_maker cpu_make_gemm_half;
+bool cpu_multiplies_bf16(void);
 lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedule *schedule, cpu_maker *make);
 
 /* Whether a product's kernel takes the operand as it lies. */

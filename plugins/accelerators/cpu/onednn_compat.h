@@ -60,6 +60,11 @@ static inline dnnl_status_t onednn_conv_weight(dnnl_primitive_desc_t *p, dnnl_en
                                                                    c->y->desc, c->stride, c->dilation, c->low, c->high, forward,
                                                                    a);
 }
+static inline dnnl_status_t onednn_matmul(dnnl_primitive_desc_t *p, dnnl_engine_t e, const onednn_layout *a, const onednn_layout *b,
+                                          const onednn_layout *c)
+{
+    return dnnl_matmul_primitive_desc_create(p, e, a->desc, b->desc, NULL, c->desc, NULL);
+}
 
 #else
 
@@ -107,6 +112,13 @@ static inline dnnl_status_t onednn_conv_weight(dnnl_primitive_desc_t *p, dnnl_en
     dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
         &d, dnnl_convolution_direct, &c->x->desc, &c->w->desc, NULL, &c->y->desc, c->stride, c->dilation, c->low, c->high);
     return status ? status : dnnl_primitive_desc_create(p, &d, a, e, forward);
+}
+static inline dnnl_status_t onednn_matmul(dnnl_primitive_desc_t *p, dnnl_engine_t e, const onednn_layout *a, const onednn_layout *b,
+                                          const onednn_layout *c)
+{
+    dnnl_matmul_desc_t d;
+    dnnl_status_t status = dnnl_matmul_desc_init(&d, &a->desc, &b->desc, NULL, &c->desc);
+    return status ? status : dnnl_primitive_desc_create(p, &d, NULL, e, NULL);
 }
 
 #endif

@@ -75,7 +75,7 @@ static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
     bool wide = cpu_is_wide(s->graph, n);
-    lth_status status = LTH_UNSUPPORTED;
+    lth_status status = cpu_make_gemm_half(k, &site);
     for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
         status = wide ? cpu_make_wide(k, &site, &p->wide_schedule, makers[i]) : makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {
