@@ -102,6 +102,8 @@ lth_trace *engine_begin(engine *g, const engine_step_args *args)
     g->step.args = *args;
     graph_reset(&g->records[next]);
     trace_begin(t, &g->records[next], args->training);
+    t->past = &g->records[next ^ 1];
+    recall_begin(&t->recall, t->generation);
     t->random_count = 0;
     snprintf(g->past[next].hook, sizeof g->past[next].hook, "%s", args->hook);
     g->past[next].step = args->step;

@@ -394,6 +394,35 @@ void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map)
         map[n->first_value + i] = first + i;
 }
 
+static void copy_tail(const graph *in, graph *g, uint32_t nodes, uint32_t values, uint32_t operands, uint32_t attributes,
+                      uint32_t site)
+{
+    RESERVE(g, nodes, node_capacity, nodes);
+    RESERVE(g, values, value_capacity, values);
+    RESERVE(g, operands, operand_capacity, operands);
+    RESERVE(g, attributes, attributes_capacity, attributes);
+    memcpy(g->nodes + g->node_count, in->nodes + g->node_count, (nodes - g->node_count) * sizeof *g->nodes);
+    memcpy(g->values + g->value_count, in->values + g->value_count, (values - g->value_count) * sizeof *g->values);
+    if (operands > g->operand_count)
+        memcpy(g->operands + g->operand_count, in->operands + g->operand_count,
+               (operands - g->operand_count) * sizeof *g->operands);
+    if (attributes > g->attributes_size)
+        memcpy(g->attributes + g->attributes_size, in->attributes + g->attributes_size, attributes - g->attributes_size);
+    for (uint32_t i = g->node_count; i < nodes; i++)
+        g->nodes[i].site = site;
+}
+
+void graph_copy_tail(const graph *in, graph *g, uint32_t nodes, uint32_t values, uint32_t operands, uint32_t attributes,
+                     uint32_t site)
+{
+    if (in != g)
+        copy_tail(in, g, nodes, values, operands, attributes, site);
+    g->step.node_count = g->node_count = nodes;
+    g->value_count = values;
+    g->operand_count = operands;
+    g->attributes_size = attributes;
+}
+
 /* ---- Regions ---- */
 
 uint32_t graph_open_region(graph *g, uint32_t kind)

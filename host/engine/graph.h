@@ -89,6 +89,11 @@ void graph_copy_frame(const graph *in, graph *out);
 /* Copies a node with its operands renamed by `map`, in which its results are entered. */
 void graph_copy_node(const graph *in, uint32_t node, graph *out, uint32_t *map);
 
+/* Appends what `in` has beyond what the graph holds (as much as `in` before it), up to these counts: nodes of the step itself that
+ * name no slot. Their place becomes `site`. `in` may be the graph itself: then they are in its memory already. */
+void graph_copy_tail(const graph *in, graph *g, uint32_t nodes, uint32_t values, uint32_t operands, uint32_t attributes,
+                     uint32_t site);
+
 /* The ABI's face of the graph; borrowed until the graph changes. */
 void graph_view(const graph *g, lth_graph *out);
 

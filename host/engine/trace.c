@@ -229,6 +229,11 @@ static lth_tensor emit_grad(trace *t, const uint32_t *ids, uint32_t count, const
     return trace_tensor(t, graph_append(t->graph, LTH_OP_GRAD, ids, count, NULL, 0, site, shapes, count - 1));
 }
 
+static lth_tensor result_of(trace *t, uint32_t op, uint32_t value)
+{
+    return op == LTH_OP_PRINT || op == LTH_OP_ASSERT ? lth_none() : trace_tensor(t, value);
+}
+
 static lth_tensor emit(lth_trace *h, uint32_t op, const lth_tensor *x, uint32_t count, const void *attributes, uint32_t size,
                        const char *file, uint32_t line)
 {
@@ -241,19 +246,27 @@ static lth_tensor emit(lth_trace *h, uint32_t op, const lth_tensor *x, uint32_t 
         if (ids[i] == LTH_NO_VALUE)
             return poison(t);
     }
+    uint32_t site = graph_site(t->graph, file, line);
+    if (t->past) {
+        uint32_t known = recall_again(&t->recall, t->past, t->graph, op, ids, count, attributes, size, site);
+        if (known != LTH_NO_VALUE)
+            return result_of(t, op, known);
+    }
     if (!authors_op(op))
         return trace_fail(t, file, line, "op %u is not one that a plugin records", op);
     if (op >= LTH_OP_ASSIGN && op != LTH_OP_GRAD && !trace_outside_loops(t, op_find(op)->name, file, line))
         return poison(t);
     if (op == LTH_OP_GRAD && count > 1)
         return emit_grad(t, ids, count, file, line);
-    uint32_t site = graph_site(t->graph, file, line);
+    const recall_mark before = recall_mark_of(t->graph);
     uint32_t value = graph_emit_broadcast(t->graph, op, ids, count, attributes, size, site, &t->error);
     if (value == LTH_NO_VALUE) {
         error_prefix(&t->error, "%s:%u: ", file, line);
         return poison(t);
     }
-    return op == LTH_OP_PRINT || op == LTH_OP_ASSERT ? lth_none() : trace_tensor(t, value);
+    if (t->past)
+        recall_keep(&t->recall, t->graph, &before, op, ids, count, attributes, size, site, value);
+    return result_of(t, op, value);
 }
 
 static lth_tensor result(lth_trace *h, lth_tensor x, uint32_t index)
@@ -469,6 +482,7 @@ void trace_init_rule(trace *t, engine *g) { *t = (trace) { .head = { &rule_api }
 void trace_free(trace *t)
 {
     arena_free(&t->memory);
+    recall_free(&t->recall);
     free(t->scalars);
     free(t->ids);
 }

@@ -8,6 +8,7 @@
 
 #include "engine/graph.h"
 #include "engine/passes.h"
+#include "engine/recall.h"
 #include "util/arena.h"
 
 #include <lthost/control.h>
@@ -34,6 +35,8 @@ typedef struct trace {
     lth_trace head; /* first, so that an lth_trace is a trace */
     struct engine *engine;
     graph *graph;         /* grows */
+    graph *past;          /* the record before this one; NULL in a rule */
+    recall recall;
     constants *constants; /* rules: numbers are fixed for the plan; NULL in a step */
     error error;          /* the first of the step */
     error outside;        /* of an op that was written while no step was being recorded; the next step reports it */

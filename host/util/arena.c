@@ -65,7 +65,8 @@ static struct arena_block *add_block(arena *a, size_t size, size_t alignment)
     return b;
 }
 
-void *arena_aligned(arena *a, size_t size, size_t alignment)
+/* What is not cleared yet. */
+static void *take(arena *a, size_t size, size_t alignment)
 {
     struct arena_block *b = a->current;
     while (b && !fits(b, size, alignment)) {
@@ -78,8 +79,10 @@ void *arena_aligned(arena *a, size_t size, size_t alignment)
     size_t start = aligned_start(b, alignment);
     b->used = start + size + GAP < b->size ? start + size + GAP : b->size;
     ASAN_UNPOISON_MEMORY_REGION(block_bytes(b) + start, size);
-    return memset(block_bytes(b) + start, 0, size);
+    return block_bytes(b) + start;
 }
+
+void *arena_aligned(arena *a, size_t size, size_t alignment) { return memset(take(a, size, alignment), 0, size); }
 
 void *arena_alloc(arena *a, size_t size) { return arena_aligned(a, size, ALIGNMENT); }
 
@@ -93,7 +96,7 @@ void *arena_array(arena *a, size_t count, size_t item)
 
 void *arena_copy(arena *a, const void *data, size_t size)
 {
-    void *copy = arena_alloc(a, size);
+    void *copy = take(a, size, ALIGNMENT);
     if (size)
         memcpy(copy, data, size);
     return copy;
