@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions of the accelerator `cpu`, which lie channels last inside: every way that they are computed, and what goes along with
- * them, against the reference in f64. */
+ * Convolutions of the accelerator `cpu`, which lie channels last inside: every way that they are computed, and what goes along
+ * with them, against the reference in f64. */
 #include "accel_fixture.h"
 
 #include <criterion/criterion.h>
@@ -29,7 +29,8 @@ typedef struct conv_case {
     const char *how; /* what its forward pass says of itself */
 } conv_case;
 
-/* Units of several images, of one, and of a part of one; cut tiles; rests of vectors and of panels; strides with classes of no tap. */
+/* Units of several images, of one, and of a part of one; cut tiles; rests of vectors and of panels; strides with classes of no
+ * tap. */
 static const conv_case cases[] = {
     { 1, 1, 1, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "pixels" },
     { 2, 3, 5, { 7, 9 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "pixels" },
@@ -172,7 +173,8 @@ static uint32_t per_channel(bench *b, uint32_t v, lth_shape to)
 
 enum { BETWEEN = 9 };
 
-/* conv, bias, relu, centred by channel; then sums of all kinds, padded, joined, cut, turned round, flattened, and a second conv. */
+/* conv, bias, relu, centred by channel; then sums of all kinds, padded, joined, cut, turned round, flattened, and a second conv.
+ */
 static void make_between(bench *b, lth_dtype t)
 {
     const conv_case one = { 2, 3, 8, { 6, 5 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, NULL };
@@ -185,13 +187,12 @@ static void make_between(bench *b, lth_dtype t)
     uint32_t centred = OP2(b, LTH_OP_SUB, h, OP1A(b, LTH_OP_EXPAND, sum, lth_attr_dims, 4, 0, { 2, 8, 6, 5 }));
     bench_output(b, OP1A(b, LTH_OP_SUM, OP1(b, LTH_OP_SQUARE, centred), lth_attr_reduce, 1 | 4 | 8, 0)); /* (8) */
     bench_output(b, OP1A(b, LTH_OP_SUM, h, lth_attr_reduce, 2, 0));                                      /* (2, 6, 5) */
-    bench_output(b, OP1A(b, LTH_OP_MAX, y, lth_attr_reduce, 4, 0));                                      /* (2, 8, 5): order kept */
+    bench_output(b, OP1A(b, LTH_OP_MAX, y, lth_attr_reduce, 4, 0)); /* (2, 8, 5): order kept */
     bench_output(b, OP1A(b, LTH_OP_SUM, y, lth_attr_reduce, 15, 0));
     uint32_t flat = OP1A(b, LTH_OP_RESHAPE, centred, lth_attr_dims, 3, 0, { 2, 8, 30 });
     bench_output(b, OP1A(b, LTH_OP_MEAN, flat, lth_attr_reduce, 4, 0)); /* (2, 8) */
     bench_output(b, OP1A(b, LTH_OP_RESHAPE, OP1A(b, LTH_OP_FLIP, h, lth_attr_axis, 2), lth_attr_dims, 2, 0, { 2, 240 }));
-    uint32_t joined =
-        bench_op(b, LTH_OP_CONCAT, (uint32_t[]) { centred, x }, 2, &(lth_attr_axis) { 1 }, sizeof(lth_attr_axis));
+    uint32_t joined = bench_op(b, LTH_OP_CONCAT, (uint32_t[]) { centred, x }, 2, &(lth_attr_axis) { 1 }, sizeof(lth_attr_axis));
     uint32_t padded = OP2A(b, LTH_OP_PAD, joined, zero, lth_attr_pad, { 0, 0, 1, 2 }, { 0, 0, 0, 1 });
     bench_output(b, padded);
     uint32_t cut = OP1A(b, LTH_OP_SLICE, padded, lth_attr_slice, { 0, 0, 1, 0 }, { 2, 11, 6, 3 }, { 1, 1, 1, 2 });

@@ -23,7 +23,8 @@ typedef struct channels_last {
 } channels_last;
 
 /* g: checked, and borrowed as long as the result. alone: convolutions are the only ops that work on such images, so that every
- * value is there in its usual order and every other op computes as it would by itself. LTH_UNSUPPORTED: nothing in it gains. Free with channels_last_free in any case. */
+ * value is there in its usual order and every other op computes as it would by itself. LTH_UNSUPPORTED: nothing in it gains. Free
+ * with channels_last_free in any case. */
 lth_status channels_last_make(const lth_graph *g, bool alone, channels_last *out);
 void channels_last_free(channels_last *c);
 

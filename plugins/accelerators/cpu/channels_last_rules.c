@@ -2,6 +2,7 @@
  * What each op becomes for images that lie channels last. */
 #include "channels_last_writer.h"
 #include "last_conv.h"
+#include "last_pool.h"
 
 static bool is_conv(uint32_t op) { return op >= LTH_OP_CONV && op <= LTH_OP_CONV_WEIGHT_GRAD; }
 
@@ -138,7 +139,7 @@ static bool pool(writer *w, const lth_node *n)
     lth_shape shapes[2];
     lth_dtype t = accel_node_dtype(w->g, n);
     memcpy(a.bytes, lth_node_attributes(w->g, n), n->attributes_size);
-    if (t != LTH_F32 && t != LTH_BF16)
+    if ((t != LTH_F32 && t != LTH_BF16) || (n->op == LTH_OP_MAX_POOL && !last_pool_takes(w->g, n)))
         return false;
     if (n->op == LTH_OP_SCATTER_ALONG) {
         if (a.scatter.axis != 2 || lth_node_shape(w->g, n, 0)->rank != 3 || lth_node_operand_shape(w->g, n, 1)->dtype != LTH_I64)
@@ -162,8 +163,8 @@ static bool resize(writer *w, const lth_node *n, uint32_t x)
 {
     const lth_attr_resize *a = lth_node_attributes(w->g, n);
     bool grad = n->op == LTH_OP_RESIZE_GRAD;
-    const lth_shape from = last_shape(writer_shape(w, x)), to = last_shape(writer_shape(w, n->first_value)), *small = grad ? &to : &from,
-                    *large = grad ? &from : &to;
+    const lth_shape from = last_shape(writer_shape(w, x)), to = last_shape(writer_shape(w, n->first_value)),
+                    *small = grad ? &to : &from, *large = grad ? &from : &to;
     lth_shape each = { from.dtype, 2 * from.rank - 2, { from.dim[0] } }, once = each;
     if ((a->mode != LTH_RESIZE_NEAREST && a->mode != LTH_RESIZE_NEAREST_EXACT) || each.rank > LTH_MAX_RANK)
         return false;

@@ -8,8 +8,8 @@
 #include <lthost/accel/ops.h>
 #include <string.h>
 
-/* How a value of the given graph is made anew. IMAGE: (N, C, ...) as (N, ..., C). GROUPED: (N, G, each), rows made of the G groups of an
- * image's channels, which is what lies there. */
+/* How a value of the given graph is made anew. IMAGE: (N, C, ...) as (N, ..., C). GROUPED: (N, G, each), rows made of the G
+ * groups of an image's channels, which is what lies there. */
 typedef enum native_kind { NATIVE_NONE, NATIVE_IMAGE, NATIVE_GROUPED } native_kind;
 
 typedef struct writer {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * conv_geometry.h: how a convolution of channels-last images walks through them.
  *
- * `source` is what terms are taken from: x, or in a data gradient the gradient. Along an axis element r of the result has the terms
- * source[q(r) + off(k) - pad]: as it is written, q(r) = r stride and off(k) = k dilation. In a data gradient, with
- * r + low = stride q + rest, only the k of which k dilation has the same rest count, and off falls with k. */
+ * `source` is what terms are taken from: x, or in a data gradient the gradient. Along an axis element r of the result has the
+ * terms source[q(r) + off(k) - pad]: as it is written, q(r) = r stride and off(k) = k dilation. In a data gradient, with r + low
+ * = stride q + rest, only the k of which k dilation has the same rest count, and off falls with k. */
 #ifndef CPU_CONV_GEOMETRY_H
 #define CPU_CONV_GEOMETRY_H
 

@@ -32,9 +32,9 @@
 #undef T
 #undef NAME
 
-#define CHANNELS(type)                                                          \
-    {                                                                           \
-        .add_squares = add_squares_##type, .normalize = normalize_##type        \
+#define CHANNELS(type)                                                   \
+    {                                                                    \
+        .add_squares = add_squares_##type, .normalize = normalize_##type \
     }
 
 const cpu_image_kernel_table PASTE(cpu_image_kernels, ISA) = {
@@ -46,7 +46,7 @@ const cpu_image_kernel_table PASTE(cpu_image_kernels, ISA) = {
     .winograd_weight = winograd_weight,
     .winograd_gradient = winograd_gradient,
     .winograd_weight_result = winograd_weight_result,
-    .greater_pixel = greater_pixel,
+    .greatest_pixel = greatest_pixel,
     .f32 = CHANNELS(float),
     .f64 = CHANNELS(double),
 };

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * image_kernels.h: own kernels for images that lie channels last, compiled once for each instruction set as those of isa.h are, and
- * chosen along with them. */
+ * image_kernels.h: own kernels for images that lie channels last, compiled once for each instruction set as those of isa.h are,
+ * and chosen along with them. */
 #ifndef CPU_IMAGE_KERNELS_H
 #define CPU_IMAGE_KERNELS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Convolution of images that lie channels last, as products of pixels by channels. A pixel is `runs` stretches of `length` floats of
- * the source, run[i] elements from where it begins; rows of weights and gradients are cut into panels of conv_lanes columns, the
- * last of half as many where those are enough, and padded. */
+/* Convolution of images that lie channels last, as products of pixels by channels. A pixel is `runs` stretches of `length` floats
+ * of the source, run[i] elements from where it begins; rows of weights and gradients are cut into panels of conv_lanes columns,
+ * the last of half as many where those are enough, and padded. */
 enum { CONV_TILE_ROWS = 6 };
 typedef struct cpu_conv_rows { /* result[to[m] + k] = sum over l of pixel m's element l times weight (l, k) */
     const float *source, *weight;
@@ -21,17 +21,17 @@ typedef struct cpu_conv_rows { /* result[to[m] + k] = sum over l of pixel m's el
 typedef struct cpu_conv_sums { /* result (l, k) = [itself +] sum over pixels p of element l times gradient (p, k) */
     const float *source, *gradient;
     const int32_t *from, *run;
-    float *result, *scratch; /* scratch: CONV_TILE_ROWS a pixel */
+    float *result, *scratch;                /* scratch: CONV_TILE_ROWS a pixel */
     int64_t pixels, length, columns, width; /* of a row of the result: whole panels */
-    int64_t first, last; /* rows of the result */
+    int64_t first, last;                    /* rows of the result */
     bool add;
 } cpu_conv_sums;
 
 /* Of rows of C channels. */
-#define CPU_CHANNEL_KERNELS(T)                                                                                    \
-    struct {                                                                                                      \
-        /* total += (x - mean)^2, of all rows */                                                                  \
-        void (*add_squares)(double *total, const T *x, const T *mean, int64_t rows, int64_t C);                   \
+#define CPU_CHANNEL_KERNELS(T)                                                                                              \
+    struct {                                                                                                                \
+        /* total += (x - mean)^2, of all rows */                                                                            \
+        void (*add_squares)(double *total, const T *x, const T *mean, int64_t rows, int64_t C);                             \
         void (*normalize)(const T *x, const T *mean, const T *scale, T *y, int64_t rows, int64_t C); /* (x - mean) scale */ \
     }
 
@@ -47,8 +47,9 @@ typedef struct cpu_image_kernel_table {
     void (*winograd_weight)(const float *w, int64_t tap, float *to, int64_t step);
     void (*winograd_gradient)(const float *d, int64_t row, int64_t pixel, float *to, int64_t step);
     void (*winograd_weight_result)(const float *m, int64_t step, float *w, int64_t output); /* (vector, 9), `output` apart */
-    /* Whatever is greater than `best` takes its place, and `place` that of where it was found; `first`: all. NaN wins. */
-    void (*greater_pixel)(const float *x, int64_t place, int64_t C, float *best, int64_t *at, bool first);
+    /* The greatest of some pixels (of those that `places` counts), a channel at a time, and where. The first of equals; NaN wins.
+     */
+    void (*greatest_pixel)(const float *x, const int32_t *places, int64_t count, int64_t C, float *y, int64_t *index);
     CPU_CHANNEL_KERNELS(float) f32;
     CPU_CHANNEL_KERNELS(double) f64;
 } cpu_image_kernel_table;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Norms by the channel of what lies channels last, (..., C): batch norm, and the layer norm that a group norm of images is made of
- * (channels_last.h), which norms groups of channels of each sample by themselves.
+ * Norms by the channel of what lies channels last, (..., C): batch norm, and the layer norm that a group norm of images is made
+ * of (channels_last.h), which norms groups of channels of each sample by themselves.
  *
  * Sums are in double and by parts of the pixels, as many as the shape alone says, joined in their order: bits do not depend on
  * the number of threads. */
@@ -85,7 +85,9 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 {
     const channel_norm *d = k->detail;
     char *at = call->workspace;
-    norm_call c = { d, call->in[0], call->out[0], call->workspace, at + partial_bytes(d), at + partial_bytes(d) + channel_bytes(d) };
+    norm_call c = {
+        d, call->in[0], call->out[0], call->workspace, at + partial_bytes(d), at + partial_bytes(d) + channel_bytes(d)
+    };
     bool f32 = d->dtype == LTH_F32;
     pool_run(k->threads, f32 ? sum_f32 : sum_f64, &c);
     (f32 ? finish_means_f32 : finish_means_f64)(&c);

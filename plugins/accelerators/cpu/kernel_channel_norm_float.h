@@ -4,7 +4,7 @@
 /* Calls for each share of the pixels that a thread works on. */
 typedef void NAME(part_function)(const norm_call *c, int64_t sample, const T *x, T *y, int64_t pixels, double *partial);
 
-static void NAME(parts)(const norm_call *c, int32_t thread, int32_t threads, NAME(part_function) *part)
+static void NAME(parts)(const norm_call *c, int32_t thread, int32_t threads, NAME(part_function) * part)
 {
     const channel_norm *d = c->d;
     int64_t first, last, from, to;
@@ -35,8 +35,8 @@ static void NAME(squares_part)(const norm_call *c, int64_t sample, const T *x, T
 static void NAME(normalize_part)(const norm_call *c, int64_t sample, const T *x, T *y, int64_t pixels, double *partial)
 {
     (void)partial;
-    cpu_image_kernels()->KERNELS.normalize(x, (const T *)c->mean + sample * c->d->C, (const T *)c->scale + sample * c->d->C, y, pixels,
-                                     c->d->C);
+    cpu_image_kernels()->KERNELS.normalize(x, (const T *)c->mean + sample * c->d->C, (const T *)c->scale + sample * c->d->C, y,
+                                           pixels, c->d->C);
 }
 
 static void NAME(sum)(void *c, int32_t thread, int32_t threads) { NAME(parts)(c, thread, threads, NAME(sum_part)); }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Pools in f32 of images that channels_last.h has laid channels last, and the scattering that is a max pool's gradient: all channels
- * of a pixel at once. */
+ * Pools in f32 of images that channels_last.h has laid channels last, and the scattering that is a max pool's gradient: all
+ * channels of a pixel at once. */
 #include "channels_last.h"
 #include "image_kernels.h"
 #include "isa.h"
 #include "kernel.h"
+#include "last_pool.h"
 #include "pool.h"
 
 #include <lthost/accel/plain/index.h>
@@ -12,7 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STRETCH = 256 /* channels */ };
+enum { STRETCH = 256 /* channels */, PLACES = 256 /* pixels of a window, at most */ };
+
+bool last_pool_takes(const lth_graph *g, const lth_node *n)
+{
+    plain_pool p = plain_pool_of(g, n);
+    double places = 1, volume = 1;
+    for (int32_t i = 0; i < PLAIN_SPATIAL; i++) {
+        places *= p.flags & LTH_POOL_ADAPTIVE ? (double)(p.in[i] / (p.out[i] ? p.out[i] : 1) + 2) : (double)p.kernel[i];
+        volume *= (double)p.in[i];
+    }
+    return places <= PLACES && volume < INT32_MAX;
+}
 
 typedef struct last_pool last_pool;
 typedef void image_function(const last_pool *p, const accel_call *call, int64_t image);
@@ -47,10 +59,10 @@ static void each_window(const last_pool *p, const accel_call *call, int64_t imag
             }
 }
 
-#define EACH_PIXEL(p, w, pixel)                                                                                          \
-    for (int64_t a_ = (w)->span[0].first; a_ < (w)->span[0].end; a_ += (w)->span[0].step)                                \
-        for (int64_t b_ = (w)->span[1].first; b_ < (w)->span[1].end; b_ += (w)->span[1].step)                            \
-            for (int64_t c_ = (w)->span[2].first, pixel = (a_ * (p)->pool.in[1] + b_) * (p)->pool.in[2] + c_;            \
+#define EACH_PIXEL(p, w, pixel)                                                                               \
+    for (int64_t a_ = (w)->span[0].first; a_ < (w)->span[0].end; a_ += (w)->span[0].step)                     \
+        for (int64_t b_ = (w)->span[1].first; b_ < (w)->span[1].end; b_ += (w)->span[1].step)                 \
+            for (int64_t c_ = (w)->span[2].first, pixel = (a_ * (p)->pool.in[1] + b_) * (p)->pool.in[2] + c_; \
                  c_ < (w)->span[2].end; c_ += (w)->span[2].step, pixel += (w)->span[2].step)
 
 static void greatest(const last_pool *p, const accel_call *call, int64_t image, const window *w)
@@ -58,12 +70,10 @@ static void greatest(const last_pool *p, const accel_call *call, int64_t image, 
     const float *x = (const float *)call->in[0] + image * p->in * p->C;
     float *y = (float *)call->out[0] + (image * p->out + w->pixel) * p->C;
     int64_t *index = (int64_t *)call->out[1] + (image * p->out + w->pixel) * p->C;
-    bool first = true;
-    EACH_PIXEL(p, w, pixel)
-    {
-        cpu_image_kernels()->greater_pixel(x + pixel * p->C, pixel, p->C, y, index, first);
-        first = false;
-    }
+    int32_t places[PLACES];
+    int64_t count = 0;
+    EACH_PIXEL(p, w, pixel) { places[count++] = (int32_t)pixel; }
+    cpu_image_kernels()->greatest_pixel(x, places, count, p->C, y, index);
 }
 
 static void mean(const last_pool *p, const accel_call *call, int64_t image, const window *w)
@@ -73,10 +83,7 @@ static void mean(const last_pool *p, const accel_call *call, int64_t image, cons
     for (int64_t c = 0; c < p->C; c += STRETCH) {
         double total[STRETCH] = { 0 };
         int64_t n = p->C - c < STRETCH ? p->C - c : STRETCH;
-        EACH_PIXEL(p, w, pixel)
-        {
-            cpu_kernels()->f32.add(total, x + pixel * p->C + c, n);
-        }
+        EACH_PIXEL(p, w, pixel) { cpu_kernels()->f32.add(total, x + pixel * p->C + c, n); }
         for (int64_t k = 0; k < n; k++)
             y[c + k] = (float)(total[k] / w->count);
     }
@@ -167,7 +174,8 @@ lth_status cpu_make_last_pool(cpu_kernel *k, const cpu_site *site)
 {
     const lth_node *n = site->node;
     bool pools = n->op >= LTH_OP_MAX_POOL && n->op <= LTH_OP_AVG_POOL_GRAD, gradient = n->op == LTH_OP_AVG_POOL_GRAD;
-    if ((!pools && n->op != LTH_OP_SCATTER_ALONG) || !(n->flags & CPU_CHANNELS_LAST) || accel_node_dtype(site->graph, n) != LTH_F32)
+    if ((!pools && n->op != LTH_OP_SCATTER_ALONG) || !(n->flags & CPU_CHANNELS_LAST) ||
+        accel_node_dtype(site->graph, n) != LTH_F32)
         return LTH_UNSUPPORTED;
     const lth_shape *x = lth_node_operand_shape(site->graph, n, 0), *y = lth_node_shape(site->graph, n, 0);
     last_pool p = { .N = x->dim[0], .C = x->dim[x->rank - 1] };

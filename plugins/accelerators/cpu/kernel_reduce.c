@@ -15,8 +15,9 @@
 #include <string.h>
 
 /* STRETCH: elements, so many of a row side by side that the processor fetches the next ones by itself. Columns of (2048, 1024) in
- * f32 take 0.8 ms so, and 2.4 ms in stretches of 256. LONG: stretches. */
-enum { STRETCH = 1024, PARTS = 16, LONG = 256 };
+ * f32 take 0.8 ms so, and 2.4 ms in stretches of 256. LONG: stretches. WIDE: elements that short
+ * rows are put together to. */
+enum { STRETCH = 1024, PARTS = 16, LONG = 256, WIDE = 64 };
 
 typedef struct reduction {
     uint32_t op;
@@ -24,6 +25,7 @@ typedef struct reduction {
     plain_walk kept, reduced;     /* but for the last axis */
     int64_t outer, middle, inner; /* kept and reduced combinations, and the last axis */
     int64_t parts;                /* of a sum of columns */
+    bool side_by_side;            /* its stretches are short, and one after the other in memory */
     bool last_kept;
     double divisor;
 } reduction;
@@ -114,8 +116,10 @@ static bool describe(reduction *d, const cpu_site *site)
         d->divisor = (double)(d->last_kept ? d->middle : d->middle * d->inner);
     if (sum && d->last_kept && d->middle >= LONG && d->outer * ((d->inner + STRETCH - 1) / STRETCH) < PARTS)
         d->parts = PARTS;
+    d->side_by_side = sum && d->last_kept && d->outer == 1 && d->inner <= WIDE / 4 && d->reduced.rank == 1;
     bool empty = lth_shape_count(x) == 0;
-    return !(place && (d->last_kept || d->middle != 1)) && (!empty || op == LTH_OP_SUM); /* rare: the plain loop knows what to say */
+    return !(place && (d->last_kept || d->middle != 1)) &&
+           (!empty || op == LTH_OP_SUM); /* rare: the plain loop knows what to say */
 }
 
 int64_t cpu_reduction_workspace(const lth_graph *g, const lth_node *n)

@@ -40,12 +40,28 @@ static void NAME(column_extreme)(const reduction *d, const T *x, T *y, int64_t n
                              : cpu_kernels()->KERNELS.min_of)(y, x + plain_walk_at(&d->reduced, m), n);
 }
 
+/* Rows first..last of short ones that lie side by side: as many at once as make a long one. */
+static void NAME(short_column_sum)(const reduction *d, const T *x, double *total, int64_t first, int64_t last)
+{
+    double wide[WIDE] = { 0 };
+    int64_t n = d->inner, rows = WIDE / n, m = first;
+    for (; m + rows <= last; m += rows)
+        cpu_kernels()->KERNELS.add(wide, x + m * n, rows * n);
+    cpu_kernels()->KERNELS.add(wide, x + m * n, (last - m) * n);
+    for (int64_t i = 0; i < rows * n; i++)
+        total[i % n] += wide[i];
+}
+
 /* Or one of the parts of its sum. */
 static void NAME(column_sum)(const reduction *d, const T *x, double *total, int64_t n, int64_t part)
 {
     int64_t first, last;
     pool_share(d->middle, 1, (int32_t)part, (int32_t)d->parts, &first, &last);
     memset(total, 0, (size_t)n * sizeof *total);
+    if (d->side_by_side) {
+        NAME(short_column_sum)(d, x, total, first, last);
+        return;
+    }
     for (int64_t m = first; m < last; m++)
         cpu_kernels()->KERNELS.add(total, x + plain_walk_at(&d->reduced, m), n);
 }

@@ -88,8 +88,8 @@ int64_t last_conv_workspace(const last_conv *c) { return c->weights + c->threads
 void last_conv_text(const last_conv *c, char *text, size_t size)
 {
     const conv_geometry *g = &c->geometry;
-    snprintf(text, size, "channels last, %lld x %lld pixels%s", (long long)g->units, (long long)(g->images * g->band * g->axis[1].result),
-             g->direct ? "" : ", padded");
+    snprintf(text, size, "channels last, %lld x %lld pixels%s", (long long)g->units,
+             (long long)(g->images * g->band * g->axis[1].result), g->direct ? "" : ", padded");
 }
 
 /* ---- Weights ---- */
@@ -113,7 +113,8 @@ static void pack(void *context, int32_t thread, int32_t threads)
         const conv_class *k = &g->classes[i];
         float *class = (float *)call->workspace + k->weight;
         for (int64_t column = first; column < last; column += lanes) {
-            int64_t columns = g->columns - column < lanes ? g->columns - column : lanes, width = columns > lanes / 2 ? lanes : lanes / 2;
+            int64_t columns = g->columns - column < lanes ? g->columns - column : lanes,
+                    width = columns > lanes / 2 ? lanes : lanes / 2;
             for (int64_t row = 0; row < g->channels; row += CONV_WEIGHT_BLOCK)
                 conv_weight_block(&w, k->tap, k->taps, row,
                                   g->channels - row < CONV_WEIGHT_BLOCK ? g->channels - row : CONV_WEIGHT_BLOCK, column, columns,
@@ -141,8 +142,9 @@ static void convolve(void *context, int32_t thread, int32_t threads)
         float *result = call->result + (u.image * g->axis[0].result + u.row) * row;
         for (int32_t j = 0; j < g->class_count; j++) {
             const conv_class *k = &g->classes[j];
-            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { source, (float *)call->workspace + k->weight, k->from, k->to, k->run, result,
-                                                        conv_unit_pixels(g, k, &u), k->length, g->columns, k->runs });
+            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { source, (float *)call->workspace + k->weight, k->from, k->to,
+                                                              k->run, result, conv_unit_pixels(g, k, &u), k->length, g->columns,
+                                                              k->runs });
         }
     }
 }
@@ -154,7 +156,8 @@ static void pack_gradient(const conv_geometry *g, const float *d, int64_t pixels
 {
     int64_t lanes = cpu_image_kernels()->conv_lanes;
     for (int64_t column = 0; column < g->columns; column += lanes) {
-        int64_t columns = g->columns - column < lanes ? g->columns - column : lanes, width = columns > lanes / 2 ? lanes : lanes / 2;
+        int64_t columns = g->columns - column < lanes ? g->columns - column : lanes,
+                width = columns > lanes / 2 ? lanes : lanes / 2;
         for (int64_t p = 0; p < pixels; p++, to += width) {
             memcpy(to, d + p * g->columns + column, (size_t)columns * sizeof *to);
             memset(to + columns, 0, (size_t)(width - columns) * sizeof *to);
@@ -177,8 +180,8 @@ static void sum(void *context, int32_t thread, int32_t threads)
         int64_t pixels = u.images * u.rows * g->axis[1].result;
         const float *source = conv_unit_source(g, &u, call->first, part);
         pack_gradient(g, call->second + (u.image * g->axis[0].result + u.row) * row, pixels, gradient);
-        cpu_image_kernels()->conv_sums(&(cpu_conv_sums) { source, gradient, k->from, k->run, (float *)call->workspace, block, pixels,
-                                                    k->length, g->columns, c->width, first, last, i > 0 });
+        cpu_image_kernels()->conv_sums(&(cpu_conv_sums) { source, gradient, k->from, k->run, (float *)call->workspace, block,
+                                                          pixels, k->length, g->columns, c->width, first, last, i > 0 });
     }
 }
 

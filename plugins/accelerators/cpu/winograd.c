@@ -53,8 +53,17 @@ static plain_conv in_tiles(const plain_conv *v, bool turned)
 /* Images as they are, but for what is missing in the last tiles. */
 static plain_conv copied_in_tiles(const plain_conv *v)
 {
-    plain_conv t = { v->N, v->K, v->K, 1, { 1, v->out[1], v->out[2] }, { 1, whole(v->out[1]), whole(v->out[2]) },
-                     { 1, 1, 1 }, { 1, 1, 1 }, { 0 }, { 0 }, { 1, 1, 1 } };
+    plain_conv t = { v->N,
+                     v->K,
+                     v->K,
+                     1,
+                     { 1, v->out[1], v->out[2] },
+                     { 1, whole(v->out[1]), whole(v->out[2]) },
+                     { 1, 1, 1 },
+                     { 1, 1, 1 },
+                     { 0 },
+                     { 0 },
+                     { 1, 1, 1 } };
     return t;
 }
 
@@ -185,8 +194,8 @@ static void transform_weights(void *context, int32_t thread, int32_t threads)
             int64_t rows = g->channels - row < CONV_WEIGHT_BLOCK ? g->channels - row : CONV_WEIGHT_BLOCK;
             conv_weight_block(&view, g->classes->tap, 9, row, rows, column, width, packed, width, rows * width);
             for (int64_t at = 0; at < rows * width; at += vector)
-                cpu_image_kernels()->winograd_weight(packed + at, rows * width, call->weights + column * g->channels + row * width + at,
-                                               step);
+                cpu_image_kernels()->winograd_weight(packed + at, rows * width,
+                                                     call->weights + column * g->channels + row * width + at, step);
         }
     }
 }
@@ -197,8 +206,8 @@ static void transform_source(const winograd *w, const conv_unit *u, const float 
     int64_t row = g->width * g->channels;
     for (int64_t t = first; t < last; t++) {
         tile_at at = tile_of(w, u, t);
-        cpu_image_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row, g->channels,
-                                       g->channels, to + t * g->channels, w->tiles * g->channels);
+        cpu_image_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row,
+                                             g->channels, g->channels, to + t * g->channels, w->tiles * g->channels);
     }
 }
 
@@ -216,13 +225,14 @@ static void convolve(void *context, int32_t thread, int32_t threads)
         int64_t tiles = tiles_of(w, &u);
         transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), 0, tiles, V);
         for (int64_t p = 0; p < POINTS; p++)
-            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->tiles * g->channels, call->weights + p * w->C * w->K, w->from, w->to,
-                                                        &run, M + p * w->tiles * g->columns, tiles, g->channels, g->columns, 1 });
+            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->tiles * g->channels, call->weights + p * w->C * w->K,
+                                                              w->from, w->to, &run, M + p * w->tiles * g->columns, tiles,
+                                                              g->channels, g->columns, 1 });
         for (int64_t t = 0; t < tiles; t++) {
             tile_at at = tile_of(w, &u, t);
             float *y = call->result + ((u.image + at.image) * w->height + u.row + at.row) * row + at.column * g->columns;
             cpu_image_kernels()->winograd_result(M + t * g->columns, w->tiles * g->columns, g->columns, y, row, g->columns,
-                                           rows_there(w, &u, &at), columns_there(w, &at));
+                                                 rows_there(w, &u, &at), columns_there(w, &at));
         }
     }
 }
@@ -239,7 +249,8 @@ static void transform_gradient(const winograd *w, const conv_unit *u, const floa
         const float *d = part + at.image * g->image + at.row * row + at.column * g->channels;
         for (int64_t k = 0; k < w->K; k += vector) {
             int64_t panel = k / lanes * lanes, width = w->K - panel < lanes ? w->K - panel : lanes;
-            cpu_image_kernels()->winograd_gradient(d + k, row, g->channels, to + panel * tiles + t * width + (k - panel), w->tiles * w->K);
+            cpu_image_kernels()->winograd_gradient(d + k, row, g->channels, to + panel * tiles + t * width + (k - panel),
+                                                   w->tiles * w->K);
         }
     }
 }
@@ -269,9 +280,9 @@ static void add_unit(void *context, int32_t thread, int32_t threads)
     float *block = after(after(scratch_of(call, thread), conv_scratch(&w->source)), conv_scratch(&w->gradient));
     pool_share(POINTS, 1, thread, threads, &first, &last);
     for (int64_t p = first; p < last; p++)
-        cpu_image_kernels()->conv_sums(&(cpu_conv_sums) { call->source + p * w->tiles * w->C, call->gradient + p * w->tiles * w->K, w->from,
-                                                    &run, call->weights + p * step, block, tiles_of(w, &u), w->C, w->K, w->K, 0,
-                                                    w->C, call->unit > 0 });
+        cpu_image_kernels()->conv_sums(
+            &(cpu_conv_sums) { call->source + p * w->tiles * w->C, call->gradient + p * w->tiles * w->K, w->from, &run,
+                               call->weights + p * step, block, tiles_of(w, &u), w->C, w->K, w->K, 0, w->C, call->unit > 0 });
 }
 
 static void finish_weights(void *context, int32_t thread, int32_t threads)
@@ -282,8 +293,8 @@ static void finish_weights(void *context, int32_t thread, int32_t threads)
     pool_share(w->K, vector, thread, threads, &first, &last);
     for (int64_t k = first; k < last; k += vector)
         for (int64_t c = 0; c < w->C; c++)
-            cpu_image_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->C * w->K, call->result + (k * w->C + c) * 9,
-                                                  w->C * 9);
+            cpu_image_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->C * w->K,
+                                                        call->result + (k * w->C + c) * 9, w->C * 9);
 }
 
 void winograd_run(const winograd *w, const float *first, const float *second, float *result, void *workspace)

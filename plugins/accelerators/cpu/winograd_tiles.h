@@ -96,10 +96,7 @@ static inline __attribute__((always_inline)) void wino_square(const float *g, in
     }
 }
 
-static void winograd_weight(const float *w, int64_t tap, float *to, int64_t step)
-{
-    wino_square(w, 3 * tap, tap, 3, to, step);
-}
+static void winograd_weight(const float *w, int64_t tap, float *to, int64_t step) { wino_square(w, 3 * tap, tap, 3, to, step); }
 
 static void winograd_gradient(const float *d, int64_t row, int64_t pixel, float *to, int64_t step)
 {
