@@ -19,6 +19,7 @@ static const struct {
     uint32_t op;
     double times;
 } longer[] = {
+    { LTH_OP_ATTENTION_GRAD, 3 }, /* by the scale: a sum over all pairs */
     { LTH_OP_RNN, 3 }, /* each step rounds again what goes on to the one before it */
     { LTH_OP_RNN_STEPS, 3 },
     { LTH_OP_GELU_TANH_SLOPE, 3 }, /* a second derivative, of differences */

@@ -4,6 +4,7 @@
 #ifndef CPU_ISA_H
 #define CPU_ISA_H
 
+#include "attention.h"
 #include "rnn.h"
 
 #include <lthost/accel/tile.h>
@@ -33,6 +34,9 @@
         void (*cross_entropy_grad)(const T *x, const int64_t *target, const T *lse, const T *d, T *y, int64_t rows, int64_t C); \
         void (*layer_norm)(const T *x, T eps, T *y, T *rstd, int64_t rows, int64_t K);                                          \
         void (*rms_norm)(const T *x, T eps, T *y, T *rrms, int64_t rows, int64_t K);                                            \
+        int64_t (*attention_room)(const cpu_attention *a, bool back);                         /* bytes that a thread needs */   \
+        void (*attention)(const cpu_attention *a, int64_t first, int64_t last, T *room);      /* blocks of queries */           \
+        void (*attention_grad)(const cpu_attention *a, int64_t first, int64_t last, T *room); /* groups of keys */              \
         int64_t panel; /* columns of one */                                                                                     \
         /* Packs panels first..last of op(B) (k, n): k times n, rounded up to whole panels, elements in all. */                 \
         void (*panel_pack)(int64_t k, int64_t n, const T *b, int64_t ldb, bool transpose_b, T *to, int64_t first, int64_t last); \

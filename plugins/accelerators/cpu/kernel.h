@@ -37,8 +37,8 @@ typedef struct cpu_site {
 
 /* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
 typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
-cpu_maker cpu_make_gemm, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv, cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction,
-    cpu_make_rnn, cpu_make_plain;
+cpu_maker cpu_make_gemm, cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv,
+    cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_rnn, cpu_make_plain;
 
 /* Frees what the kind made of it. */
 static inline void cpu_kernel_release(cpu_kernel *k)
@@ -59,8 +59,10 @@ lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedu
 
 /* Whether a product's kernel takes the operand as it lies. */
 bool cpu_gemm_takes(const accel_view *view);
+bool cpu_attention_takes(const lth_node *n, uint32_t operand, const accel_view *view);
 /* Bytes of workspace that the kernel for a node wants. */
 int64_t cpu_rows_workspace(const lth_graph *g, const lth_node *n);
+int64_t cpu_attention_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
 int64_t cpu_rnn_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_reduction_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_channel_norm_workspace(const lth_graph *g, const lth_node *n);

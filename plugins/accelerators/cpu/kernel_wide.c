@@ -13,7 +13,11 @@ typedef struct wide {
     int64_t scratch;
 } wide;
 
-bool cpu_is_wide(const lth_graph *g, const lth_node *n) { return accel_node_dtype(g, n) == LTH_BF16 && plain_is_wide(g, n); }
+bool cpu_is_wide(const lth_graph *g, const lth_node *n)
+{
+    bool own = n->op == LTH_OP_ATTENTION || n->op == LTH_OP_ATTENTION_GRAD;
+    return !own && accel_node_dtype(g, n) == LTH_BF16 && plain_is_wide(g, n);
+}
 
 static bool run(const cpu_kernel *k, const accel_call *call)
 {

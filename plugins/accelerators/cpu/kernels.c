@@ -2,6 +2,7 @@
  * All own kernels for one instruction set: compiled with ISA set to its name, and with the compiler's flags for it. */
 #include "isa.h"
 
+#include <lthost/random.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,11 +30,38 @@ accel_tile_function PASTE(accel_tile, ISA);
 #include "vector.h"
 
 #define T float
+#define BITS int32_t
+#define VECTOR_FMA VECTOR_FMA_F32
+#define NAME(name) name##_float
+#include "vector_float.h"
+#undef T
+#undef BITS
+#undef VECTOR_FMA
+#undef NAME
+
+#define T double
+#define BITS int64_t
+#define VECTOR_FMA VECTOR_FMA_F64
+#define NAME(name) name##_double
+#include "vector_float.h"
+#undef T
+#undef BITS
+#undef VECTOR_FMA
+#undef NAME
+
+#include "vector_math.h"
+
+#define T float
 #define FMA FMA_F32
 #define SPREAD SPREAD_F32
 #define VECTOR_FMA VECTOR_FMA_F32
+#define VECTOR_MAX VECTOR_MAX_F32
 #define F(name) tile_##name##_f32
 #define NAME(name) name##_float
+#include "attention_panel.h"
+
+#include "attention_float.h"
+#include "attention_grad_float.h"
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
@@ -42,6 +70,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 #undef FMA
 #undef SPREAD
 #undef VECTOR_FMA
+#undef VECTOR_MAX
 #undef F
 #undef NAME
 
@@ -49,8 +78,13 @@ accel_tile_function PASTE(accel_tile, ISA);
 #define FMA FMA_F64
 #define SPREAD SPREAD_F64
 #define VECTOR_FMA VECTOR_FMA_F64
+#define VECTOR_MAX VECTOR_MAX_F64
 #define F(name) tile_##name##_f64
 #define NAME(name) name##_double
+#include "attention_panel.h"
+
+#include "attention_float.h"
+#include "attention_grad_float.h"
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
@@ -59,6 +93,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 #undef FMA
 #undef SPREAD
 #undef VECTOR_FMA
+#undef VECTOR_MAX
 #undef F
 #undef NAME
 
@@ -68,6 +103,7 @@ accel_tile_function PASTE(accel_tile, ISA);
         .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,           \
         .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type,      \
         .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type, .rms_norm = rms_norm_##type, \
+        .attention_room = attention_room_##type, .attention = attention_##type, .attention_grad = attention_grad_##type, \
         .panel = PANEL_WIDTH_##type, .panel_pack = panel_pack_##type, .panel_gemm = panel_gemm_##type,               \
         .rnn = { rnn_tanh_##type, rnn_relu_##type, rnn_lstm_##type, rnn_gru_##type },                                \
         .rnn_back = { rnn_tanh_back_##type, rnn_relu_back_##type, rnn_lstm_back_##type, rnn_gru_back_##type }         \

@@ -36,11 +36,11 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
     case LTH_OP_RMS_NORM:
     case LTH_OP_BATCH_NORM:
     case LTH_OP_MEAN:
+    case LTH_OP_ATTENTION:
+    case LTH_OP_ATTENTION_GRAD:
     case LTH_OP_RNN_STEPS:
     case LTH_OP_RNN_STEPS_GRAD:
         return real;
-    case LTH_OP_ATTENTION:  /* decomposed into matmuls, far faster than the plain loops */
-        return false;
     default:
         return accel_tile_supports(op, dtype) || (dtype == LTH_BF16 ? plain_find_wide(op, dtype) : plain_find(op, dtype)) != NULL;
     }
@@ -50,9 +50,11 @@ bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
 
 static bool takes_view(void *context, const lth_graph *g, uint32_t node, uint32_t operand, const accel_view *view)
 {
-    (void)context, (void)operand;
+    (void)context;
     const lth_node *n = lth_graph_node(g, node);
     lth_dtype dtype = accel_node_dtype(g, n);
+    if (cpu_attention_takes(n, operand, view))
+        return true;
     return n->op == LTH_OP_MATMUL && (dtype == LTH_F32 || dtype == LTH_F64) && cpu_gemm_takes(view);
 }
 
@@ -64,13 +66,15 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     const lth_graph *computed = wide ? p->wide : g;
     int64_t last = cpu_last_conv_workspace(computed, n, p->threads), conv = last ? last : cpu_conv_workspace(computed, n, p->threads);
     int64_t other = cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
-    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other);
+    return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other) + cpu_attention_workspace(g, n, p->threads);
 }
 
 static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
-    static cpu_maker *const makers[] = { cpu_make_gemm, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv,      cpu_make_columns, cpu_make_planes,
-                                         cpu_make_rows, cpu_make_reduction, cpu_make_rnn,       cpu_make_plain };
+    static cpu_maker *const makers[] = {
+        cpu_make_gemm,    cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv,
+        cpu_make_columns, cpu_make_planes,    cpu_make_rows,      cpu_make_reduction, cpu_make_rnn,          cpu_make_plain
+    };
     const accel_schedule *s = p->schedule;
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };

@@ -8,12 +8,6 @@
 
 enum { NAME(PANEL_WIDTH) = 2 * VECTOR / (int)sizeof(T) };
 
-typedef T NAME(vec) __attribute__((vector_size(VECTOR)));
-typedef T NAME(unaligned) __attribute__((vector_size(VECTOR), aligned(sizeof(T)), may_alias));
-
-static inline NAME(vec) NAME(load)(const T *x) { return *(const NAME(unaligned) *)x; }
-static inline void NAME(store)(T *x, NAME(vec) v) { *(NAME(unaligned) *)x = v; }
-
 /* ---- Packing ---- */
 
 static void NAME(panel_pack)(int64_t k, int64_t n, const T *b, int64_t ldb, bool transpose_b, T *to, int64_t first, int64_t last)

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * vector_math.h: functions of vectors, and of blocks of them, that differ between the types. */
+
+/* exp(x) as tile_exp_f32 does it, but below 2^-126 it is 0. */
+static inline vec_float exp_vector_float(vec_float x)
+{
+    const vec_float magic = splat_float(12582912.0f), log2_e = splat_float(1.44269504f), top = splat_float(89.0f);
+    mask_float gone = x < splat_float(-87.33654f);
+    vec_float c = choose_float(x > top, top, x), shifted = VECTOR_FMA_F32(c, log2_e, magic), n = shifted - magic;
+    vec_float r = VECTOR_FMA_F32(n, splat_float(-0.693145752f), c);
+    r = VECTOR_FMA_F32(n, splat_float(-1.42860677e-6f), r);
+    vec_float p = splat_float(1.9891981314e-04f);
+    p = VECTOR_FMA_F32(p, r, splat_float(1.3934541928e-03f));
+    p = VECTOR_FMA_F32(p, r, splat_float(8.3333100242e-03f));
+    p = VECTOR_FMA_F32(p, r, splat_float(4.1666456810e-02f));
+    p = VECTOR_FMA_F32(p, r, splat_float(1.6666666683e-01f));
+    p = VECTOR_FMA_F32(p, r, splat_float(5.0000000143e-01f));
+    p = VECTOR_FMA_F32(r * r, p, r) + 1.0f;
+    mask_float power = ((mask_float)shifted - (mask_float)magic + 127) << 23;
+    return (vec_float)((mask_float)(p * (vec_float)power) & ~gone);
+}
+
+static inline vec_double exp_vector_double(vec_double x)
+{
+    for (int i = 0; i < VL_double; i++)
+        x[i] = tile_exp_f64(x[i]);
+    return x;
+}
+
+#ifdef __clang__
+#define INTERLEAVE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define INTERLEAVE(a, b, ...) __builtin_shuffle(a, b, (four_ints) { __VA_ARGS__ })
+typedef int32_t four_ints __attribute__((vector_size(16)));
+#endif
+typedef float four_floats __attribute__((vector_size(16)));
+typedef float four_floats_anywhere __attribute__((vector_size(16), aligned(4), may_alias));
+
+static inline four_floats four_at(const float *x) { return *(const four_floats_anywhere *)x; }
+static inline void put_four(float *x, four_floats v) { *(four_floats_anywhere *)x = v; }
+
+static inline void turn_four(float *t, int64_t ldt, const float *f, int64_t ldf, float scale)
+{
+    four_floats a = four_at(f) * scale, b = four_at(f + ldf) * scale, c = four_at(f + 2 * ldf) * scale;
+    four_floats d = four_at(f + 3 * ldf) * scale;
+    four_floats ab = INTERLEAVE(a, b, 0, 4, 1, 5), cd = INTERLEAVE(c, d, 0, 4, 1, 5);
+    four_floats AB = INTERLEAVE(a, b, 2, 6, 3, 7), CD = INTERLEAVE(c, d, 2, 6, 3, 7);
+    put_four(t, INTERLEAVE(ab, cd, 0, 1, 4, 5));
+    put_four(t + ldt, INTERLEAVE(ab, cd, 2, 3, 6, 7));
+    put_four(t + 2 * ldt, INTERLEAVE(AB, CD, 0, 1, 4, 5));
+    put_four(t + 3 * ldt, INTERLEAVE(AB, CD, 2, 3, 6, 7));
+}
+
+/* to (columns, rows) = from (rows, columns) times scale. */
+static void turn_float(float *to, int64_t ldt, const float *from, int64_t ldf, int64_t rows, int64_t columns, float scale)
+{
+    int64_t right = rows / 4 * 4, down = columns / 4 * 4;
+    for (int64_t i = 0; i < right; i += 4)
+        for (int64_t j = 0; j < down; j += 4)
+            turn_four(to + j * ldt + i, ldt, from + i * ldf + j, ldf, scale);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i < right ? down : 0; j < columns; j++)
+            to[j * ldt + i] = from[i * ldf + j] * scale;
+}
+#undef INTERLEAVE
+
+static void turn_double(double *to, int64_t ldt, const double *from, int64_t ldf, int64_t rows, int64_t columns, double scale)
+{
+    for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = 0; i < rows; i++)
+            to[j * ldt + i] = from[i * ldf + j] * scale;
+}
+
+/* n elements as T, from bf16 where `narrow`, times scale; and back. */
+static void widen_float(float *to, const void *from, int64_t n, bool narrow)
+{
+    if (narrow)
+        LOOP for (int64_t i = 0; i < n; i++) to[i] = tile_of_bf16(((const uint16_t *)from)[i]);
+    else
+        memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+static void narrow_float(void *to, const float *from, int64_t n, bool narrow)
+{
+    if (narrow)
+        LOOP for (int64_t i = 0; i < n; i++)((uint16_t *)to)[i] = tile_bf16(from[i]);
+    else
+        memcpy(to, from, (size_t)n * sizeof *from);
+}
+
+static void widen_double(double *to, const void *from, int64_t n, bool narrow)
+{
+    (void)narrow;
+    memcpy(to, from, (size_t)n * sizeof *to);
+}
+
+static void narrow_double(void *to, const double *from, int64_t n, bool narrow)
+{
+    (void)narrow;
+    memcpy(to, from, (size_t)n * sizeof *from);
+}
