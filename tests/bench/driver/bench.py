@@ -3,6 +3,7 @@
 import argparse
 import configparser
 import datetime
+import importlib.metadata
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import where
 from ours import Failure, Lthost
 from peers import Servers
 from special import KINDS
@@ -24,10 +26,10 @@ def arguments():
     a = argparse.ArgumentParser(prog="packaging/bench.sh", description="Times lthost's training beside that of its peers.")
     a.add_argument("rows", nargs="*", metavar="ROW", help="sections of tests/bench/rows.ini; default: all")
     a.add_argument("--quick", action="store_true", help="few and short rounds, for a look")
+    a.add_argument("--profile", action="store_true", help="instead: where lthost's time goes, by op, against this machine's peaks")
     a.add_argument("--threads", default="1,2", help="numbers of threads to try (default 1,2)")
     a.add_argument("--peers", help="of eager, compile, lightning, jax, those to compare with (default: the row's)")
     a.add_argument("--build", required=True, help=argparse.SUPPRESS)
-    a.add_argument("--python", default="", help=argparse.SUPPRESS)
     options = a.parse_args()
     options.threads = [int(n) for n in re.split(r"[ ,]+", options.threads.strip())]
     options.peers = options.peers and re.split(r"[ ,]+", options.peers.strip())
@@ -66,12 +68,38 @@ def main():
         measure(options, table, scratch)
 
 
+class Report:
+    """What is printed stands in results.txt, too."""
+
+    def __init__(self, path):
+        self.file = open(path, "w")
+
+    def __call__(self, *lines):
+        for line in lines:
+            print(line, flush=True)
+            print(line, file=self.file, flush=True)
+
+
+def versions():
+    """Of the peers, where this interpreter has them."""
+    for name in ("torch", "lightning", "jax", "optax"):
+        try:
+            yield f"{name} {importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            yield f"{name} is not installed"
+
+
 def measure(options, table, scratch):
     lthost = Lthost(options.build, os.path.join(HERE, "rows"), scratch)
-    servers = Servers(options.python or sys.executable, os.path.join(HERE, "peers"), scratch)
+    servers = Servers(sys.executable, os.path.join(HERE, "peers"), scratch)
+    tell = Report(os.path.join(options.build, "bench/results.txt"))
     model, isa, processors = processor()
-    print(f"{datetime.date.today()}, {model}, {processors} processors, {' '.join(isa)}"
-          + (f", LTHOST_CPU_ISA={os.environ['LTHOST_CPU_ISA']}" if "LTHOST_CPU_ISA" in os.environ else ""))
+    chosen = os.environ.get("LTHOST_CPU_ISA")
+    tell(f"{datetime.date.today()}, {model}, {processors} processors, {' '.join(isa)}{f', LTHOST_CPU_ISA={chosen}' if chosen else ''}",
+         ", ".join(versions()))
+    if options.profile:
+        where.report(lthost, options.rows or table.sections(), options, tell)
+        return
     lines, wrong, records, started = [], [], {}, time.monotonic()
     for name in options.rows or table.sections():
         say(f"{name} ({time.monotonic() - started:.0f} s so far)")
@@ -82,20 +110,16 @@ def measure(options, table, scratch):
             wrong.append(f"{name}: {e}")
             say(f"  {e}")
             continue
-        print(f"\n{name}")
-        for line in row.table():
-            print("  " + line)
-        sys.stdout.flush()
+        tell("", name, *("  " + line for line in row.table()))
         lines += row.lines()
         wrong += row.wrong
         records[name] = row.record()
     servers.close()
-    print(f"\n{'NAME':16}{'PEER':24}{'RATIO':>10}{'GOAL':>10}")
+    tell("", f"{'NAME':16}{'PEER':24}{'RATIO':>10}{'GOAL':>10}")
     for name, peer, ratio, goal, kind in lines:
-        print(f"{name:16}{peer:24}{'-' if ratio is None else f'{ratio:.4g}':>10}{'-' if goal is None else f'{goal:g}':>10}  "
-              f"{verdict(ratio, goal, kind)}")
-    for text in wrong:
-        print("WRONG " + text)
+        tell(f"{name:16}{peer:24}{'-' if ratio is None else f'{ratio:.4g}':>10}{'-' if goal is None else f'{goal:g}':>10}  "
+             f"{verdict(ratio, goal, kind)}")
+    tell(*("WRONG " + text for text in wrong))
     with open(os.path.join(options.build, "bench/results.json"), "w") as file:
         json.dump({"date": str(datetime.date.today()), "processor": model, "isa": isa, "lines": lines, "rows": records}, file, indent=1)
     say(f"{time.monotonic() - started:.0f} s")

@@ -146,7 +146,8 @@ class Trainer(Special):
         # Valgrind hides AVX-512 from programs, so that OpenBLAS and oneDNN take what they take with AVX2.
         self.lthost.call(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *self.command(
             steps, "callback.bench_clock.enabled=false")], {"OPENBLAS_CORETYPE": "Haswell", "ONEDNN_MAX_CPU_ISA": "AVX2"})
-        text = subprocess.run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", out], capture_output=True, text=True).stdout
+        annotate = ["callgrind_annotate", "--inclusive=yes", "--threshold=100", "--auto=no", out]
+        text = subprocess.run(annotate, capture_output=True, text=True).stdout
 
         def of(pattern):
             match = re.search(r"^\s*([0-9,]+) \([^)]*\)\s+" + pattern, text, re.M)
@@ -193,13 +194,12 @@ class Allocations(Special):
     def measure(self):
         library = os.path.join(self.options.build, "tests/integration/allocations/count_allocations.so")
         if not os.path.exists(library):
-            library = os.path.join(self.options.build, "tests/count_allocations.so")
-        if not os.path.exists(library):
             raise Failure("there is no count_allocations.so: it is built with the tests")
         out = f"{self.lthost.scratch}/allocations"
         for name, row in self.options.table.items():
             if row.get("kind") != "step" or name == "DEFAULT":
                 continue
+            say(f"  {name}")
             first, last, every = (4, 12, 4) if row["heavy"] == "true" else (50, 100, 50)
             self.lthost.run(row, max(self.options.threads), last + 2, f"callback.bench_clock.count_from={first}",
                             f"callback.bench_clock.count_to={last}", f"trainer.log_every_n_steps={every}",
