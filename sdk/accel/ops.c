@@ -392,6 +392,17 @@ static double steps_flops(const lth_graph *g, const lth_node *n)
     return 2.0 * (double)lth_shape_count(gates) * (double)h0->dim[1];
 }
 
+/* Two products of queries and keys, and five on the way back; under causality those of the pairs that see each other. */
+static double attention_flops(const lth_graph *g, const lth_node *n)
+{
+    const lth_shape *q = lth_node_operand_shape(g, n, 0), *v = lth_node_operand_shape(g, n, 2);
+    double T = (double)q->dim[2], S = (double)v->dim[2], D = (double)q->dim[3], E = (double)v->dim[3], pairs = T * S;
+    if (((const lth_attr_attention *)lth_node_attributes(g, n))->flags & LTH_ATTENTION_CAUSAL)
+        pairs = T <= S ? T * (S - T) + T * (T + 1) / 2 : S * (S + 1) / 2;
+    double channels = n->op == LTH_OP_ATTENTION ? D + E : 3 * D + 2 * E;
+    return 2 * (double)(q->dim[0] * q->dim[1]) * pairs * channels;
+}
+
 double accel_node_flops(const lth_graph *g, const lth_node *n)
 {
     const accel_op *op = accel_op_find(n->op);
@@ -402,6 +413,8 @@ double accel_node_flops(const lth_graph *g, const lth_node *n)
         return conv_flops(g, n);
     if (n->op == LTH_OP_RNN_STEPS || n->op == LTH_OP_RNN_STEPS_GRAD)
         return steps_flops(g, n);
+    if (n->op == LTH_OP_ATTENTION || n->op == LTH_OP_ATTENTION_GRAD)
+        return attention_flops(g, n);
     if (n->op != LTH_OP_MATMUL)
         return (double)largest_count(g, n);
     const lth_shape *a = lth_node_operand_shape(g, n, 0);
