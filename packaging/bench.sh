@@ -20,9 +20,6 @@ if [ -z "$python" ]; then
     if ! cmp -s "$wanted" build/bench-venv/installed; then
         echo "installing the peers into build/bench-venv" >&2
         python3 -m venv build/bench-venv
-        # PyTorch's own index has builds without the libraries for graphics cards, a tenth of the size.
-        "$python" -m pip install -q --index-url https://download.pytorch.org/whl/cpu "$(grep '^torch' "$wanted")" ||
-            echo "no PyTorch for processors alone; taking the other one" >&2
         "$python" -m pip install -q -r "$wanted" && cp "$wanted" build/bench-venv/installed ||
             echo "some peers could not be installed; rows are measured without them" >&2
     fi
