@@ -83,7 +83,7 @@ static void NAME(panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_
 {
     enum { W = NAME(PANEL_WIDTH) };
     int64_t width = (n + W - 1) / W * W;
-    for (int64_t i = 0; k == 0 && !add && i < m; i++)
+    for (int64_t i = 0; k == 0 && width && !add && i < m; i++)
         memset(c + i * ldc, 0, (size_t)width * sizeof *c);
     for (int64_t l0 = 0; l0 < k; l0 += PANEL_DEPTH) {
         int64_t depth = k - l0 < PANEL_DEPTH ? k - l0 : PANEL_DEPTH;
@@ -118,7 +118,8 @@ static void NAME(gates_sigmoid)(const cpu_rnn_row *p, int64_t first, int64_t las
 static void NAME(rnn_tanh)(const cpu_rnn_row *p, int64_t H)
 {
     NAME(gates_tanh)(p, 0, H, p->saved);
-    memcpy(p->y, p->saved, (size_t)H * sizeof(T));
+    if (H)
+        memcpy(p->y, p->saved, (size_t)H * sizeof(T));
 }
 
 static void NAME(rnn_relu)(const cpu_rnn_row *p, int64_t H)
