@@ -57,11 +57,11 @@ static const probe probes[] = {
     { "layer_norm", LTH_OP_LAYER_NORM, .x = { 64, 1024 }, .attributes.axis = { 1 }, .y_is_scalar = true },
     { "gather", LTH_OP_GATHER, .x = { 1024, 64 }, .y = { 1024, 0 }, .y_is_index = true },
     { "scatter_add", LTH_OP_SCATTER_ADD, .x = { 1024, 64 }, .y = { 1024, 0 }, .attributes.axis = { 1024 }, .y_is_index = true },
-    { "matmul 64 x 784 x 128", LTH_OP_MATMUL, .x = { 64, 784 }, .y = { 784, 128 }, .attributes.matmul = { 0, 0 } },
-    { "matmul 64 x 128 x 128", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 128, 128 }, .attributes.matmul = { 0, 0 } },
-    { "matmul 128 x 64 x 128, A'", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 64, 128 }, .attributes.matmul = { 1, 0 } },
-    { "matmul 16 x 16 x 16", LTH_OP_MATMUL, .x = { 16, 16 }, .y = { 16, 16 }, .attributes.matmul = { 0, 0 } },
-    { "matmul 512 x 512 x 512", LTH_OP_MATMUL, .x = { 512, 512 }, .y = { 512, 512 }, .attributes.matmul = { 0, 0 } },
+    { "matmul 64 x 784 x 128", LTH_OP_MATMUL, .x = { 64, 784 }, .y = { 784, 128 } },
+    { "matmul 64 x 128 x 128", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 128, 128 } },
+    { "matmul 128 x 64 x 128, A'", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 64, 128 }, .attributes.matmul.transpose_a = 1 },
+    { "matmul 16 x 16 x 16", LTH_OP_MATMUL, .x = { 16, 16 }, .y = { 16, 16 } },
+    { "matmul 512 x 512 x 512", LTH_OP_MATMUL, .x = { 512, 512 }, .y = { 512, 512 } },
 };
 
 static uint32_t input(graph *g, const lth_shape *s)
