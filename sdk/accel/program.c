@@ -348,6 +348,79 @@ static void store_results(builder *b)
     }
 }
 
+/* ---- Adam ---- */
+
+/* What the steps read and make: arrays, numbers, what is between the steps, results. */
+enum {
+    P, G, M, V,
+    DECAY, BETA1_REST, BETA2_REST, BETA2, ROOT, EPS, RATE,
+    FROM, T, U, R, D, E, S,
+    M_NEXT, V_NEXT, P_NEXT, NAMES
+};
+
+/* Adam's step as optimizers write it, paired (tile_adam.h). Without a weight decay the first is missing, and FROM is P. */
+static const struct {
+    uint32_t first, second, out, in[3]; /* second: of a pair; else ACCEL_NONE */
+} adam[] = {
+    { ACCEL_FIRST_MUL, ACCEL_SECOND_SUB_FROM, FROM, { P, DECAY, P } },
+    { ACCEL_FIRST_SUB, ACCEL_SECOND_MUL, T, { G, M, BETA1_REST } },
+    { LTH_OP_ADD, ACCEL_NONE, M_NEXT, { M, T } },
+    { ACCEL_FIRST_MUL, ACCEL_SECOND_MUL, U, { G, G, BETA2_REST } },
+    { ACCEL_FIRST_MUL, ACCEL_SECOND_ADD, V_NEXT, { V, BETA2, U } },
+    { LTH_OP_SQRT, ACCEL_NONE, R, { V_NEXT } },
+    { LTH_OP_DIV, ACCEL_NONE, D, { R, ROOT } },
+    { LTH_OP_ADD, ACCEL_NONE, E, { D, EPS } },
+    { ACCEL_FIRST_MUL, ACCEL_SECOND_DIV, S, { M_NEXT, RATE, E } },
+    { LTH_OP_SUB, ACCEL_NONE, P_NEXT, { FROM, S } },
+};
+enum { ADAM = sizeof adam / sizeof *adam };
+
+/* Whether instructions from `at` on are those of adam[] from `skipped` on; slot_of: by name. */
+static bool is_adam(const accel_program *p, uint32_t at, uint32_t skipped, uint32_t slot_of[NAMES])
+{
+    if (at + ADAM - skipped > p->instruction_count)
+        return false;
+    for (uint32_t k = 0; k < NAMES; k++)
+        slot_of[k] = ACCEL_NONE;
+    for (uint32_t k = skipped; k < ADAM; k++) {
+        const accel_instruction *i = &p->instructions[at + k - skipped];
+        bool pair = adam[k].second != ACCEL_NONE;
+        uint32_t op = pair ? accel_tile_pair(adam[k].first, adam[k].second) : adam[k].first;
+        if (i->op != op || i->dtype != LTH_F32)
+            return false;
+        for (uint32_t o = 0, count = pair ? 3 : op == LTH_OP_SQRT ? 1 : 2; o <= count; o++) {
+            uint32_t *slot = &slot_of[o < count ? adam[k].in[o] : adam[k].out], found = o < count ? i->in[o] : i->out;
+            if (*slot != ACCEL_NONE && *slot != found)
+                return false;
+            *slot = found;
+        }
+    }
+    return true;
+}
+
+/* Whether what is between the steps is read by nothing else, and numbers are the same all over the tile. */
+static bool is_closed(const accel_program *p, uint32_t at, uint32_t skipped, const uint32_t slot_of[NAMES])
+{
+    for (uint32_t k = DECAY; k <= RATE; k++)
+        if (slot_of[k] != ACCEL_NONE && p->slots[slot_of[k]].kind <= ACCEL_SLOT_MEMORY)
+            return false;
+    for (uint32_t k = FROM + skipped; k <= S; k++)
+        for (uint32_t i = 0; i < p->instruction_count; i++)
+            if (p->slots[slot_of[k]].kind != ACCEL_SLOT_SCRATCH ||
+                ((i < at || i >= at + ADAM - skipped) && reads(&p->instructions[i], slot_of[k])))
+                return false;
+    return true;
+}
+
+static void find_adam(accel_program *p)
+{
+    uint32_t slot_of[NAMES];
+    for (uint32_t at = 0; at < p->instruction_count; at++)
+        for (uint32_t skipped = 0; skipped < 2 && !p->instructions[at].adam; skipped++)
+            if (is_adam(p, at, skipped, slot_of) && is_closed(p, at, skipped, slot_of))
+                p->instructions[at].adam = ADAM - skipped;
+}
+
 /* ---- The scratch ---- */
 
 /* Shares registers of one tile each among scratch slots whose lives do not meet; repeated scalars keep theirs. */
@@ -444,6 +517,7 @@ accel_program *accel_program_of_unit(const accel_layout *l, const accel_unit *u,
     if (!b.full) {
         join_pairs(&b);
         store_results(&b);
+        find_adam(p);
         place_scratch(p);
     }
     if (b.full) {

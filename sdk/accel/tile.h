@@ -67,6 +67,7 @@ typedef struct accel_instruction {
     uint32_t view;         /* LOAD, STORE */
     uint32_t pointer;      /* LOAD, STORE, SUM, ALL_FINITE */
     int64_t inner, length; /* IOTA: element i has index i / inner % length */
+    uint32_t adam;         /* so many instructions from here on are Adam's step, run in one pass (tile_adam.h); 0: no such */
 } accel_instruction;
 
 /* A reduction over all elements: partials[tile] are summed pairwise and written as `dtype` times 1 / divisor. */

@@ -245,6 +245,8 @@ static void TILE(through_view)(const accel_view *v, char *base, char *dense, int
     }
 }
 
+#include "tile_adam.h"
+
 /* ---- The interpreter ---- */
 
 static void TILE(instruction)(const accel_program *p, const accel_instruction *ins, const accel_tile_run *run, void *const *slots,
@@ -340,7 +342,13 @@ void TILE(accel_tile)(const accel_program *p, const accel_tile_run *run, int64_t
                     (char *)run->pointers[p->slots[s].pointer] + (p->slots[s].at + start) * lth_dtype_size(p->slots[s].dtype);
         if (t + 1 < last)
             TILE(fetch)(p, slots, p->count - start - n < p->tile ? p->count - start - n : p->tile);
-        for (uint32_t i = 0; i < p->instruction_count; i++)
-            TILE(instruction)(p, &p->instructions[i], run, slots, start, n);
+        for (uint32_t i = 0, next; i < p->instruction_count; i = next) {
+            const accel_instruction *ins = &p->instructions[i];
+            next = i + (ins->adam ? ins->adam : 1);
+            if (ins->adam)
+                TILE(adam)(ins, slots, n);
+            else
+                TILE(instruction)(p, ins, run, slots, start, n);
+        }
     }
 }

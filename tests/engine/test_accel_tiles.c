@@ -147,3 +147,69 @@ Test(accel_tiles, a_program_longer_than_its_slots_is_split_and_still_right)
         expected[i] = bench_get(&reference, 0, i);
     bench_expect(&plain, "a long program", 0, expected, N, 1e-12);
 }
+
+/* ---- Adam ---- */
+
+static uint32_t number(bench *b, double value) { return OP1A(b, LTH_OP_EXPAND, bench_scalar(b, LTH_F32, value), lth_attr_dims, 1, 0, { N }); }
+
+/* As optimizers write it; three outputs. `peeks`: something between the steps is an output, too. */
+static void append_adam(bench *b, bool decays, bool peeks)
+{
+    bench_reset(b);
+    uint32_t p = bench_input(b, SHAPE(LTH_F32, N), a), g = bench_input(b, SHAPE(LTH_F32, N), c);
+    uint32_t m = bench_input(b, SHAPE(LTH_F32, N), expected), v = OP1(b, LTH_OP_ABS, bench_input(b, SHAPE(LTH_F32, N), condition));
+    uint32_t from = decays ? OP2(b, LTH_OP_SUB, p, OP2(b, LTH_OP_MUL, p, number(b, 1e-3))) : p;
+    m = OP2(b, LTH_OP_ADD, m, OP2(b, LTH_OP_MUL, OP2(b, LTH_OP_SUB, g, m), number(b, 0.1)));
+    v = OP2(b, LTH_OP_MUL, v, number(b, 0.999));
+    v = OP2(b, LTH_OP_ADD, v, OP2(b, LTH_OP_MUL, OP1(b, LTH_OP_SQUARE, g), number(b, 1e-3)));
+    uint32_t root = OP2(b, LTH_OP_DIV, OP1(b, LTH_OP_SQRT, v), number(b, 0.7));
+    uint32_t step = OP2(b, LTH_OP_DIV, OP2(b, LTH_OP_MUL, m, number(b, 1e-2)), OP2(b, LTH_OP_ADD, root, number(b, 1e-8)));
+    bench_output(b, OP2(b, LTH_OP_SUB, from, step));
+    bench_output(b, m);
+    bench_output(b, v);
+    if (peeks)
+        bench_output(b, root);
+}
+
+static bool has_adam(bench *b)
+{
+    const accel_schedule *s = plain_schedule(b);
+    for (uint32_t i = 0; i < s->launch_count; i++)
+        for (uint32_t k = 0; s->launches[i].program && k < s->launches[i].program->instruction_count; k++)
+            if (s->launches[i].program->instructions[k].adam)
+                return true;
+    return false;
+}
+
+Test(accel_tiles, adam_in_one_pass_has_the_bits_of_its_steps)
+{
+    bench cpu;
+    bench_open(&cpu, "cpu");
+    fill(LTH_F32, -2, 2);
+    for (int i = 0; i < N; i++)
+        expected[i] = sin(i);
+    for (int decays = 0; decays < 2; decays++)
+        for (int peeks = 0; peeks < 2; peeks++) {
+            bench *const by[] = { &plain, &cpu };
+            append_adam(&plain, decays, peeks);
+            bench_go(&plain, 0);
+            cr_assert_eq(has_adam(&plain), !peeks);
+            for (int k = 0; k < 2; k++) {
+                float *whole = malloc(3 * N * sizeof *whole);
+                append_adam(by[k], decays, peeks);
+                bench_go(by[k], 0);
+                for (int slot = 0; slot < 3; slot++)
+                    memcpy(whole + slot * N, by[k]->outputs[slot], N * sizeof *whole);
+                append_adam(by[k], decays, peeks);
+                bench_go(by[k], LTH_COMPILE_NO_FUSION);
+                for (int slot = 0; slot < 3; slot++)
+                    for (int i = 0; i < N; i++) {
+                        float got = whole[slot * N + i], wanted = ((float *)by[k]->outputs[slot])[i];
+                        cr_assert(memcmp(&got, &wanted, sizeof got) == 0 || (isnan(got) && isnan(wanted)),
+                                  "bench %d, output %d, element %d is %.9g, in steps %.9g", k, slot, i, got, wanted);
+                    }
+                free(whole);
+            }
+        }
+    bench_close(&cpu);
+}
