@@ -89,8 +89,9 @@ static lth_status shape_field(batch *b, uint32_t i, int64_t varying)
     s->dim[0] = b->view.size;
     for (int32_t k = 0; k < f->shape.rank; k++)
         s->dim[k + 1] = k == f->varying ? varying : f->shape.dim[k];
+    int64_t before = b->allocations;
     lth_status status = make_room(b, i);
-    if (!status)
+    if (!status && (!b->is_filled || f->varying >= 0 || b->allocations > before))
         clear(b, i);
     return status;
 }

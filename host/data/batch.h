@@ -27,6 +27,7 @@ typedef struct batch {
     lth_reference *references; /* of a stream */
     int64_t epoch;
     uint64_t seed;
+    bool is_filled; /* by every fetch, but for varying fields: need not be cleared before */
     bool filling; /* a fetch is running: only then may it ask for fields */
     int64_t allocations;
     error error;
@@ -36,7 +37,7 @@ typedef struct batch {
 void batch_init(batch *b, const data_field *fields, uint32_t field_count, int64_t rows, uint64_t seed, bool stream);
 void batch_free(batch *b);
 
-/* Makes room for `rows` samples, zeroed or padded. varying: the dimension of varying fields, -1: the dataset is to reshape
+/* Makes room for `rows` samples, zeroed or padded (is_filled: only where the room is new). varying: the dimension of varying fields, -1: the dataset is to reshape
  * them; with sizes their lengths are b->sizes. */
 lth_status batch_begin(batch *b, int64_t rows, int64_t varying, bool with_sizes);
 /* After the fetch: were guards left alone and varying fields shaped? Gives b->error where one is wrong. */

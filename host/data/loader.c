@@ -129,6 +129,7 @@ static lth_status make_slots(data_loader *l, error *e)
     for (int64_t i = 0; i < l->slot_count; i++) {
         batch *b = &l->slots[i].batch;
         batch_init(b, d->fields, (uint32_t)d->field_count, l->batch_size, a->seed, l->is_stream);
+        b->is_filled = l->set.table.flags & LTH_DATASET_FILLS;
         if (!varies_untold(l) && batch_begin(b, l->batch_size, 1, false)) /* now, and not in the first steps */
             return error_set(e, b->error.status, "%s", b->error.text);
         b->filling = false;

@@ -7,9 +7,13 @@
 static void choose_samples(const data_loader *l, batch *b, int64_t number, int64_t rows)
 {
     const data_args *a = &l->module->args;
+    const order *o = &l->order;
+    int64_t place = (number * l->batch_size * a->world + a->rank) % o->count;
     for (int64_t i = 0; i < rows; i++) {
-        int64_t place = (number * l->batch_size + i) * a->world + a->rank;
-        b->indices[i] = order_at(&l->order, place % l->order.count);
+        b->indices[i] = o->args.kind == ORDER_SEQUENTIAL ? place : order_at(o, place);
+        place += a->world;
+        if (place >= o->count)
+            place %= o->count;
     }
 }
 

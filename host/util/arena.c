@@ -65,8 +65,8 @@ static struct arena_block *add_block(arena *a, size_t size, size_t alignment)
     return b;
 }
 
-/* What is not cleared yet. */
-static void *take(arena *a, size_t size, size_t alignment)
+/* Goes on to a block that has room. */
+static struct arena_block *find_block(arena *a, size_t size, size_t alignment)
 {
     struct arena_block *b = a->current;
     while (b && !fits(b, size, alignment)) {
@@ -74,8 +74,15 @@ static void *take(arena *a, size_t size, size_t alignment)
         if (b)
             a->current = b;
     }
-    if (!b)
-        b = a->current = add_block(a, size, alignment);
+    return b ? b : (a->current = add_block(a, size, alignment));
+}
+
+/* What is not cleared yet. */
+static inline void *take(arena *a, size_t size, size_t alignment)
+{
+    struct arena_block *b = a->current;
+    if (!b || !fits(b, size, alignment))
+        b = find_block(a, size, alignment);
     size_t start = aligned_start(b, alignment);
     b->used = start + size + GAP < b->size ? start + size + GAP : b->size;
     ASAN_UNPOISON_MEMORY_REGION(block_bytes(b) + start, size);

@@ -208,7 +208,7 @@ static lth_status fetch(void *context, const int64_t *indices, int64_t count, lt
 
 static void offer(lth_data *data, lth_stage stage, struct part *p)
 {
-    lth_dataset dataset = { .struct_size = sizeof dataset, .flags = LTH_DATASET_CHEAP, .length = p->count, .fetch = fetch };
+    lth_dataset dataset = { .struct_size = sizeof dataset, .flags = LTH_DATASET_CHEAP | LTH_DATASET_FILLS, .length = p->count, .fetch = fetch };
     if (p->count > 0)
         data->api->dataset(data, stage, &dataset, p);
 }

@@ -177,7 +177,7 @@ static void offer(lth_data *data, lth_stage stage, struct part *p)
 {
     bool prompt = stage == LTH_STAGE_PREDICT;
     lth_dataset dataset = {
-        .struct_size = sizeof dataset, .flags = LTH_DATASET_CHEAP, .length = p->windows, .fetch = prompt ? fetch_prompt : fetch
+        .struct_size = sizeof dataset, .flags = LTH_DATASET_CHEAP | LTH_DATASET_FILLS, .length = p->windows, .fetch = prompt ? fetch_prompt : fetch
     };
     if (p->windows > 0)
         data->api->dataset(data, stage, &dataset, p);

@@ -31,7 +31,7 @@ typedef struct lth_field {
 typedef struct lth_batch_api {
     uint32_t struct_size, reserved;
     /* Where the batch's field lies: dense (B, dims...), of the declared dtype, zeroed or padded; shape (may be NULL) gets
-     * its dims. NULL for an unknown field. [loader] */
+     * its dims. NULL for an unknown field. (LTH_DATASET_FILLS: not zeroed.) [loader] */
     void *(*field)(lth_batch *b, const char *name, lth_shape *shape);
     /* For a dataset that collates by itself: changes the field's shape (axis 0 must stay the batch) before it is filled;
      * returns where it lies now. [loader] */
@@ -71,7 +71,10 @@ typedef struct lth_dataset {
     lth_status (*save)(void *context, lth_writer *writer) LTH_ZERO;
     lth_status (*load)(void *context, lth_reader *reader) LTH_ZERO;
 } lth_dataset;
-enum { LTH_DATASET_CHEAP = 1 /* a fetch costs less than a hand-over between threads: always fetched inline */ };
+enum {
+    LTH_DATASET_CHEAP = 1, /* a fetch costs less than a hand-over between threads: always fetched inline */
+    LTH_DATASET_FILLS = 2  /* it writes every element of fields without a varying dimension: they hold an older batch before */
+};
 
 typedef struct lth_data_api {
     uint32_t struct_size, reserved;

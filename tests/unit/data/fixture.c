@@ -16,7 +16,7 @@ static void fill_row(fixture *f, lth_batch *b, int64_t row, int64_t sample)
     int64_t *index = b->api->field(b, "index", NULL);
     float *x = b->api->field(b, "x", &shape);
     index[row] = sample;
-    for (int64_t k = 0; k < shape.dim[1]; k++)
+    for (int64_t k = 0; k < shape.dim[1] && !(f->skips && sample >= f->skips); k++)
         x[row * shape.dim[1] + k] = (float)sample;
     if (f->overruns)
         ((char *)x)[shape.dim[0] * shape.dim[1] * 4] = 1;
@@ -109,7 +109,7 @@ static lth_status setup(void *self, lth_data *d)
     if (f->varies)
         lth_data_field(d, .name = "t", .shape = { LTH_I32, 1, { -1 } }, .pad = -7);
     lth_dataset set = {
-        .struct_size = sizeof set, .flags = f->cheap ? LTH_DATASET_CHEAP : 0, .length = f->length, .weight = f->weight
+        .struct_size = sizeof set, .flags = (f->cheap ? LTH_DATASET_CHEAP : 0) | (f->fills ? LTH_DATASET_FILLS : 0), .length = f->length, .weight = f->weight
     };
     if (f->stream) {
         set.next = next;

@@ -15,7 +15,8 @@ typedef struct fixture {
     bool can_save;       /* of a stream */
     bool varies;         /* a field "t" of length size_of(i), holding i in each place, padded with -7 */
     bool collates;       /* the dataset has no size and reshapes "t" by itself */
-    bool cheap;
+    bool cheap, fills;   /* the flags */
+    int64_t skips;       /* samples from this one on leave "x" alone; 0: none */
     double (*weight)(void *context, int64_t index);
     int64_t fails_at; /* a sample whose fetch fails; 0: none */
     bool overruns;    /* writes one byte too many */

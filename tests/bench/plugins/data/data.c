@@ -113,7 +113,7 @@ static lth_status setup(void *self, lth_data *data)
         lth_data_field(data, .name = "noise", .shape = x);
     lth_data_field(data, .name = d->diffusion ? "t" : "y", .shape = y, .num_classes = d->classes);
     lth_dataset dataset = {
-        .struct_size = sizeof dataset, .length = EPOCH, .fetch = bench_data_fetch, .flags = d->size * 8 <= CHEAP ? LTH_DATASET_CHEAP : 0
+        .struct_size = sizeof dataset, .length = EPOCH, .fetch = bench_data_fetch, .flags = LTH_DATASET_FILLS | (d->size * 8 <= CHEAP ? LTH_DATASET_CHEAP : 0)
     };
     data->api->dataset(data, LTH_STAGE_TRAIN, &dataset, d);
     return LTH_OK;
