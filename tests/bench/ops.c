@@ -2,7 +2,7 @@
  * bench_ops: what single ops cost on one thread: nanoseconds an element of the largest operand (matmul: multiply-adds a
  * nanosecond), the least of many runs.
  *
- *     bench_ops [accelerator] [threads]        default: cpu 1 */
+ *     bench_ops [accelerator] [threads] [part of a name]        default: cpu 1, all of them */
 #include "bench_accelerator.h"
 #include "engine/op_table.h"
 
@@ -61,6 +61,20 @@ static const probe probes[] = {
     { "matmul 64 x 128 x 128", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 128, 128 } },
     { "matmul 128 x 64 x 128, A'", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 64, 128 }, .attributes.matmul.transpose_a = 1 },
     { "matmul 16 x 16 x 16", LTH_OP_MATMUL, .x = { 16, 16 }, .y = { 16, 16 } },
+    { "matmul 64 x 784 x 128, B'", LTH_OP_MATMUL, .x = { 64, 784 }, .y = { 128, 784 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 128 x 64 x 784, A'", LTH_OP_MATMUL, .x = { 64, 128 }, .y = { 64, 784 }, .attributes.matmul.transpose_a = 1 },
+    { "matmul 768 x 128 x 384, B'", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 384, 128 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 768 x 128 x 128, B'", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 128, 128 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 768 x 128 x 512, B'", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 512, 128 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 768 x 128 x 65, B'", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 65, 128 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 768 x 512 x 128, B'", LTH_OP_MATMUL, .x = { 768, 512 }, .y = { 128, 512 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 768 x 512 x 128", LTH_OP_MATMUL, .x = { 768, 512 }, .y = { 512, 128 } },
+    { "matmul 768 x 128 x 512", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 128, 512 } },
+    { "matmul 512 x 768 x 128, A'", LTH_OP_MATMUL, .x = { 768, 512 }, .y = { 768, 128 }, .attributes.matmul.transpose_a = 1 },
+    { "matmul 128 x 768 x 512, A'", LTH_OP_MATMUL, .x = { 768, 128 }, .y = { 768, 512 }, .attributes.matmul.transpose_a = 1 },
+    { "matmul 1024 x 384 x 1536, B'", LTH_OP_MATMUL, .x = { 1024, 384 }, .y = { 1536, 384 }, .attributes.matmul.transpose_b = 1 },
+    { "matmul 1024 x 1536 x 384", LTH_OP_MATMUL, .x = { 1024, 1536 }, .y = { 1536, 384 } },
+    { "matmul 1536 x 1024 x 384, A'", LTH_OP_MATMUL, .x = { 1024, 1536 }, .y = { 1024, 384 }, .attributes.matmul.transpose_a = 1 },
     { "matmul 512 x 512 x 512", LTH_OP_MATMUL, .x = { 512, 512 }, .y = { 512, 512 } },
 };
 
@@ -93,7 +107,7 @@ static uint32_t make(graph *g, const probe *p)
 
 static void run_probe(bench_accelerator *a, const probe *p)
 {
-    static float x[1 << 20], y[1 << 20], out[1 << 20];
+    static float x[1 << 21], y[1 << 21], out[1 << 21];
     static int64_t index[1024];
     static bench_times times;
     graph g;
@@ -104,7 +118,7 @@ static void run_probe(bench_accelerator *a, const probe *p)
     graph_view(&g, &view);
     if (a->accelerator->compile(a->self, &(lth_compile_args) { .struct_size = sizeof(lth_compile_args), .graph = &view }, &plan))
         exit(1);
-    for (int i = 0; i < 1 << 20; i++) {
+    for (int i = 0; i < 1 << 21; i++) {
         x[i] = (float)(i % 977 + 1) / 500;
         y[i] = p->y_is_scalar ? 0.1f : (float)(i % 499 + 1) / 250;
         index[i % 1024] = i * 7 % 1024;
@@ -122,10 +136,10 @@ static void run_probe(bench_accelerator *a, const probe *p)
     a->accelerator->release(a->self, plan);
     double least = 1e3 * bench_least(&times), elements = (double)(p->x[0] * p->x[1]);
     if (p->op == LTH_OP_MATMUL)
-        printf("%-28s %8.2f us %8.1f multiply-adds a ns\n", p->name, 1e-3 * least,
+        printf("%-30s %8.2f us %8.1f multiply-adds a ns\n", p->name, 1e-3 * least,
                elements * (double)graph_shape(&g, v)->dim[1] / least);
     else
-        printf("%-28s %8.2f us %8.3f ns an element\n", p->name, 1e-3 * least, least / elements);
+        printf("%-30s %8.2f us %8.3f ns an element\n", p->name, 1e-3 * least, least / elements);
     graph_free(&g);
 }
 
@@ -136,6 +150,7 @@ int main(int argc, char **argv)
         return 1;
     printf("%s\n", a.accelerator->fingerprint(a.self));
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
-        run_probe(&a, &probes[i]);
+        if (argc <= 3 || strstr(probes[i].name, argv[3]))
+            run_probe(&a, &probes[i]);
     return 0;
 }

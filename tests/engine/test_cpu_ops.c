@@ -250,6 +250,40 @@ Test(cpu_ops, products_are_right_on_every_route_and_however_the_operands_lie)
             on_both(make_products, "products", n, sizes[i]);
 }
 
+/* Several panels of columns and more, and several blocks of K. */
+static void make_wide_products(bench *b, lth_dtype t, int64_t n, int64_t K)
+{
+    uint32_t a = matrix(b, t, n, K, 3), at = matrix(b, t, K, n, 3), w = matrix(b, t, K, 75, 4), wt = matrix(b, t, 75, K, 4);
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, w, lth_attr_matmul, 0, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, w, lth_attr_matmul, 1, 0, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, a, wt, lth_attr_matmul, 0, 1, 0, 0));
+    bench_output(b, OP2A(b, LTH_OP_MATMUL, at, wt, lth_attr_matmul, 1, 1, 0, 0));
+}
+
+static void check_wide_products(void)
+{
+    static const int64_t rows[] = { 1, 5, 13, 64, 127, 128, 200 }, inner[] = { 16, 65, 256, 257, 600 };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        for (size_t j = 0; j < sizeof inner / sizeof *inner; j++)
+            on_both(make_wide_products, "wide products", rows[i], inner[j]);
+}
+
+Test(cpu_ops, products_are_right_in_every_part) { check_wide_products(); }
+
+Test(cpu_isa, products_are_right_in_every_part_with_a_lesser_instruction_set)
+{
+    static const char *const sets[] = { "baseline", "avx2" };
+    for (int i = 0; i < 2; i++) {
+        if (!has(sets[i]))
+            continue;
+        setenv("LTHOST_CPU_ISA", sets[i], 1);
+        open_both();
+        check_wide_products();
+        close_both();
+    }
+    unsetenv("LTHOST_CPU_ISA");
+}
+
 static void make_batches(bench *b, lth_dtype t, int64_t n, int64_t K)
 {
     double *x = drawn(3 * 4 * n * K, 5);

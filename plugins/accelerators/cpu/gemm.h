@@ -10,8 +10,9 @@
 
 typedef enum gemm_route {
     GEMM_SMALL,  /* own loops: under a microsecond, where a library's call costs more than the product */
-    GEMM_ONEDNN, /* fp32 */
-    GEMM_BLAS    /* fp64, and fp32 where OpenBLAS is faster on one thread */
+    GEMM_PANELS, /* fp32: own, with B packed, a part of it at a time */
+    GEMM_ONEDNN, /* large fp32 */
+    GEMM_BLAS    /* fp64 */
 } gemm_route;
 
 typedef struct gemm {
@@ -22,14 +23,18 @@ typedef struct gemm {
     int32_t threads;
     bool transpose_a, transpose_b; /* A lies as (k, m); B lies as (n, k) */
     gemm_route route;
+    bool turns_b;             /* ONEDNN: B is turned before */
+    int32_t parts_m, parts_n; /* into which C is cut for the threads */
 } gemm;
 
 /* Holds the libraries to the rules of this plugin. Before anything else. */
 void gemm_open(void);
-/* Fills `route` from the rest. */
+/* Fills `route` and what follows it from the rest. */
 void gemm_plan(gemm *g);
+/* Bytes of workspace that the product wants. */
+int64_t gemm_workspace(const gemm *g);
 /* C must not overlap A or B. False when a library refuses. */
-bool gemm_run(const gemm *g, const void *a, const void *b, void *c);
+bool gemm_run(const gemm *g, const void *a, const void *b, void *c, void *workspace);
 const char *gemm_route_name(gemm_route route);
 /* "onednn=2.6.3 openblas=0.3.21/Zen", for the fingerprint. */
 void gemm_versions(char *out, size_t size);

@@ -10,8 +10,8 @@
 
 typedef struct cpu_kernel cpu_kernel;
 
-/* Nanoseconds below which a launch runs on one thread: entering the pool takes 2 to 5 microseconds. */
-#define CPU_LAUNCH_WORK 3e4
+/* Nanoseconds below which a launch runs on one thread: entering the pool takes 2 to 5 microseconds, a team's task 0.5. */
+#define CPU_LAUNCH_WORK 1e4
 
 typedef struct cpu_kernel_kind {
     /* False: a check failed, and call->message says which. */
@@ -24,6 +24,7 @@ typedef struct cpu_kernel_kind {
 struct cpu_kernel {
     const cpu_kernel_kind *kind; /* NULL: the launch is none of a node */
     int32_t threads;             /* that it may use */
+    bool enters_pool;            /* by a library that does so itself, where threads > 1 */
     double work;                 /* a guess of its nanoseconds on one thread */
     void *detail;                /* the kind's own */
 };
@@ -61,6 +62,7 @@ lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedu
 bool cpu_gemm_takes(const accel_view *view);
 bool cpu_attention_takes(const lth_node *n, uint32_t operand, const accel_view *view);
 /* Bytes of workspace that the kernel for a node wants. */
+int64_t cpu_gemm_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on so many at most */
 int64_t cpu_rows_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_attention_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
 int64_t cpu_rnn_workspace(const lth_graph *g, const lth_node *n);

@@ -48,6 +48,7 @@ lth_status cpu_make_conv(cpu_kernel *k, const cpu_site *site)
         return status;
     k->detail = c;
     k->kind = &kind;
+    k->enters_pool = true;
     return LTH_OK;
 }
 

@@ -48,7 +48,7 @@ bool cpu_gemm_takes(const accel_view *view)
 static bool run(const cpu_kernel *k, const accel_call *call)
 {
     const gemm *g = k->detail;
-    if (gemm_run(g, call->in[0], call->in[1], call->out[0]))
+    if (gemm_run(g, call->in[0], call->in[1], call->out[0], call->workspace))
         return true;
     snprintf(call->message, PLAIN_MESSAGE, "%s refuses the product", gemm_route_name(g->route));
     return false;
@@ -67,6 +67,28 @@ static const cpu_kernel_kind kind = { run, text, NULL };
 static double work_of(const gemm *g)
 {
     return 300 + (double)g->batch * (20 + (double)(g->m * g->n * g->k) / (g->dtype == LTH_F32 ? 25 : 12));
+}
+
+/* How B will lie is not known yet: room for either. */
+int64_t cpu_gemm_workspace(const lth_graph *g, const lth_node *n, int32_t threads)
+{
+    if (n->op != LTH_OP_MATMUL)
+        return 0;
+    const lth_attr_matmul *t = lth_node_attributes(g, n);
+    const lth_shape *c = lth_node_shape(g, n, 0), *a = lth_node_operand_shape(g, n, 0);
+    int64_t most = 0;
+    for (int turned = 0; turned < 2; turned++) {
+        gemm product = { .m = c->dim[c->rank - 2],
+                         .n = c->dim[c->rank - 1],
+                         .k = a->dim[a->rank - (t->transpose_a ? 2 : 1)],
+                         .batch = 1,
+                         .dtype = accel_node_dtype(g, n),
+                         .threads = threads,
+                         .transpose_b = turned };
+        gemm_plan(&product);
+        most = gemm_workspace(&product) > most ? gemm_workspace(&product) : most;
+    }
+    return most;
 }
 
 lth_status cpu_make_gemm(cpu_kernel *k, const cpu_site *site)

@@ -138,5 +138,6 @@ lth_status cpu_make_gemm_half(cpu_kernel *k, const cpu_site *site)
     }
     k->detail = h;
     k->kind = &kind;
+    k->enters_pool = true;
     return LTH_OK;
 }

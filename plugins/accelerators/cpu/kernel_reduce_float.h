@@ -48,8 +48,9 @@ static void NAME(short_column_sum)(const reduction *d, const T *x, double *total
     for (; m + rows <= last; m += rows)
         cpu_kernels()->KERNELS.add(wide, x + m * n, rows * n);
     cpu_kernels()->KERNELS.add(wide, x + m * n, (last - m) * n);
-    for (int64_t i = 0; i < rows * n; i++)
-        total[i % n] += wide[i];
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < n; k++)
+            total[k] += wide[r * n + k];
 }
 
 /* Or one of the parts of its sum. */
@@ -62,7 +63,9 @@ static void NAME(column_sum)(const reduction *d, const T *x, double *total, int6
         NAME(short_column_sum)(d, x, total, first, last);
         return;
     }
-    for (int64_t m = first; m < last; m++)
+    if (d->reduced.rank == 1)
+        cpu_kernels()->KERNELS.add_rows(total, x + plain_walk_at(&d->reduced, first), d->reduced.stride[0], last - first, n);
+    for (int64_t m = first; d->reduced.rank != 1 && m < last; m++)
         cpu_kernels()->KERNELS.add(total, x + plain_walk_at(&d->reduced, m), n);
 }
 

@@ -14,7 +14,7 @@
 typedef struct rnn {
     int64_t T, B, H, G, S;
     int64_t size;        /* of an element */
-    int64_t N, K, width; /* of the packed matrix (K, N), and its columns in whole panels */
+    int64_t N, K, width; /* of the packed matrix (K, N), and its columns in whole vectors */
     uint32_t cell, weights;
     bool reverse, has_c, back, f64;
 } rnn;
@@ -38,8 +38,8 @@ static rnn rnn_of(const lth_graph *g, const lth_node *n)
     d.weights = d.has_c ? 3 : 2;
     d.K = d.back ? d.G * d.H : d.H;
     d.N = d.back ? d.H : d.G * d.H;
-    int64_t panel = d.f64 ? cpu_kernels()->f64.panel : cpu_kernels()->f32.panel;
-    d.width = (d.N + panel - 1) / panel * panel;
+    int64_t lanes = d.f64 ? cpu_kernels()->f64.lanes : cpu_kernels()->f32.lanes;
+    d.width = (d.N + lanes - 1) / lanes * lanes;
     return d;
 }
 
@@ -78,9 +78,9 @@ static void pack_task(void *context, int32_t thread, int32_t threads)
 {
     const rnn_call *c = context;
     const rnn *d = c->d;
-    int64_t first, last, panel = d->f64 ? cpu_kernels()->f64.panel : cpu_kernels()->f32.panel;
+    int64_t first, last;
     const void *w = c->call->in[d->weights];
-    pool_share(d->width / panel, 1, thread, threads, &first, &last);
+    pool_share(d->f64 ? cpu_kernels()->f64.panels(d->N) : cpu_kernels()->f32.panels(d->N), 1, thread, threads, &first, &last);
     if (d->f64)
         cpu_kernels()->f64.panel_pack(d->K, d->N, w, d->H, !d->back, c->call->workspace, first, last);
     else
@@ -93,9 +93,9 @@ static void multiply(const rnn_call *c, int64_t first, int64_t rows, const void 
     const rnn *d = c->d;
     void *packed = c->call->workspace, *to = products(c, first);
     if (d->f64)
-        cpu_kernels()->f64.panel_gemm(rows, d->N, d->K, a, d->K, packed, to, d->width, add);
+        cpu_kernels()->f64.panel_gemm(rows, d->N, d->K, a, d->K, 1, packed, 0, to, d->width, add);
     else
-        cpu_kernels()->f32.panel_gemm(rows, d->N, d->K, a, d->K, packed, to, d->width, add);
+        cpu_kernels()->f32.panel_gemm(rows, d->N, d->K, a, d->K, 1, packed, 0, to, d->width, add);
 }
 
 /* ---- Steps ---- */

@@ -69,6 +69,7 @@ lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedu
     }
     k->kind = &kind;
     k->work = d->inner.work + 0.2 * (double)accel_node_bytes(site->graph, site->node);
+    k->enters_pool = d->inner.enters_pool;
     k->detail = d;
     return LTH_OK;
 }

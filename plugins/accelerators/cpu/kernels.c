@@ -62,6 +62,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 
 #include "attention_float.h"
 #include "attention_grad_float.h"
+#include "panel_float.h"
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
@@ -85,6 +86,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 
 #include "attention_float.h"
 #include "attention_grad_float.h"
+#include "panel_float.h"
 #include "gemm_small.h"
 #include "reduce_float.h"
 #include "rows_float.h"
@@ -99,16 +101,16 @@ accel_tile_function PASTE(accel_tile, ISA);
 
 #define KERNELS(type)                                                                                                 \
     {                                                                                                                 \
-        .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .max = max_##type, .min = min_##type,              \
+        .gemm = gemm_##type, .sum = sum_##type, .add = add_##type, .add_rows = add_rows_##type, .max = max_##type, .min = min_##type,              \
         .max_of = max_of_##type, .min_of = min_of_##type, .place = place_##type, .softmax = softmax_##type,           \
         .log_softmax = log_softmax_##type, .logsumexp = logsumexp_##type, .cross_entropy = cross_entropy_##type,      \
         .cross_entropy_grad = cross_entropy_grad_##type, .layer_norm = layer_norm_##type, .rms_norm = rms_norm_##type, \
         .attention_room = attention_room_##type, .attention = attention_##type, .attention_grad = attention_grad_##type, \
-        .panel = PANEL_WIDTH_##type, .panel_pack = panel_pack_##type, .panel_gemm = panel_gemm_##type,               \
+        .turn = turn_##type, .lanes = VL_##type, .panels = panels_##type, .panel_pack = panel_pack_##type, .panel_gemm = panel_gemm_##type,               \
         .rnn = { rnn_tanh_##type, rnn_relu_##type, rnn_lstm_##type, rnn_gru_##type },                                \
         .rnn_back = { rnn_tanh_back_##type, rnn_relu_back_##type, rnn_lstm_back_##type, rnn_gru_back_##type }         \
     }
 
 const cpu_kernel_table PASTE(cpu_kernels, ISA) = {
-    .name = TEXT(ISA), .tile = PASTE(accel_tile, ISA), .f32 = KERNELS(float), .f64 = KERNELS(double)
+    .name = TEXT(ISA), .has_wide_vectors = VECTOR == 64, .tile = PASTE(accel_tile, ISA), .f32 = KERNELS(float), .f64 = KERNELS(double)
 };

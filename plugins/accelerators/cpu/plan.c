@@ -13,7 +13,7 @@
 
 /* Entering the pool takes 2 to 5 microseconds while its threads are awake, and far more when another program wants the
  * processor: a plan below PLAN_WORK runs on one thread, and so does a launch below CPU_LAUNCH_WORK. Nanoseconds. */
-static const double PLAN_WORK = 5e5;
+static const double PLAN_WORK = 2e5;
 
 bool cpu_plan_supports(uint32_t op, lth_dtype dtype)
 {
@@ -65,7 +65,7 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     bool wide = cpu_is_wide(g, n);
     const lth_graph *computed = wide ? p->wide : g;
     int64_t last = cpu_last_conv_workspace(computed, n, p->threads), conv = last ? last : cpu_conv_workspace(computed, n, p->threads);
-    int64_t other = cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
+    int64_t other = cpu_gemm_workspace(computed, n, p->threads) + cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
     return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other) + cpu_attention_workspace(g, n, p->threads);
 }
 
@@ -144,6 +144,7 @@ static lth_status choose_kernels(lth_plan *p, double *work, accel_error *e)
 {
     const accel_schedule *s = p->schedule;
     *work = 0;
+    p->has_team = p->threads > 1;
     for (uint32_t i = 0; i < s->launch_count; i++) {
         const accel_launch *l = &s->launches[i];
         cpu_kernel *k = &p->kernels[i];
@@ -155,6 +156,7 @@ static lth_status choose_kernels(lth_plan *p, double *work, accel_error *e)
             k->work = program_work(l->program);
         if (k->work < CPU_LAUNCH_WORK)
             k->threads = 1;
+        p->has_team &= k->threads == 1 || !k->enters_pool;
         *work += k->work * accel_loop_runs(s->graph, lth_graph_node(s->graph, l->node)->region);
     }
     return LTH_OK;
@@ -301,10 +303,25 @@ static bool run_node(void *context, const accel_call *call)
     return k->kind->run(k, call);
 }
 
+struct plan_call {
+    lth_plan *plan;
+    const lth_bindings *bindings;
+    lth_run_result *result;
+    lth_status status;
+};
+
+static void execute(void *context)
+{
+    struct plan_call *c = context;
+    accel_kernels kernels = { c->plan, run_node, run_program };
+    c->status = accel_execute(c->plan->schedule, c->plan->block, c->bindings, &kernels, c->result);
+}
+
 lth_status cpu_plan_run(lth_plan *p, const lth_bindings *b, lth_run_result *result)
 {
-    accel_kernels kernels = { p, run_node, run_program };
-    return accel_execute(p->schedule, p->block, b, &kernels, result);
+    struct plan_call c = { p, b, result, LTH_OK };
+    pool_team(p->has_team ? p->threads : 1, execute, &c);
+    return c.status;
 }
 
 void cpu_plan_text(const lth_plan *p, uint32_t launch, char *text, size_t size)

@@ -13,6 +13,7 @@ struct lth_plan {
     accel_schedule wide_schedule; /* a look at `schedule` that has it */
     cpu_kernel *kernels;          /* by launch */
     int32_t threads;              /* that its launches may use at most */
+    bool has_team;                /* the pool is entered once a run: no kernel is of a library that enters it */
     char *block;                  /* the schedule's memory, then a scratch a thread for tile programs */
     char *scratch;
     int64_t scratch_stride;

@@ -35,6 +35,20 @@ static double NAME(sum)(const T *x, int64_t n)
 /* total[i] += x[i] */
 static void NAME(add)(double *total, const T *x, int64_t n) { LOOP for (int64_t i = 0; i < n; i++) total[i] += (double)x[i]; }
 
+/* The same for so many rows, `step` elements apart, one after another; total is read and written once for eight of them. */
+static void NAME(add_rows)(double *total, const T *x, int64_t step, int64_t rows, int64_t n)
+{
+    for (; rows >= 8; rows -= 8, x += 8 * step)
+        LOOP for (int64_t i = 0; i < n; i++)
+        {
+            double sum = total[i] + (double)x[i];
+            sum = sum + (double)x[i + step] + (double)x[i + 2 * step] + (double)x[i + 3 * step];
+            total[i] = sum + (double)x[i + 4 * step] + (double)x[i + 5 * step] + (double)x[i + 6 * step] + (double)x[i + 7 * step];
+        }
+    for (; rows > 0; rows--, x += step)
+        NAME(add)(total, x, n);
+}
+
 /* The greatest and the least; NaN wins. */
 #define EXTREME(name, sign)                                                                          \
     static inline T NAME(name##_of_two)(T a, T b) { return ((sign a > sign b) | (b != b)) ? b : a; } \

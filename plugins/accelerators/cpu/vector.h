@@ -38,7 +38,4 @@
 #define VECTOR_MAX_F64(x, y) choose_double((x) > (y), (x), (y))
 #endif
 
-/* Rows of a product that are made at once, and of a packed matrix that are passed by at once. */
-enum { PANEL_ROWS = 6, PANEL_DEPTH = 256 };
-
 #endif

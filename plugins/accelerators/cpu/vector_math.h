@@ -51,15 +51,54 @@ static inline void turn_four(float *t, int64_t ldt, const float *f, int64_t ldf,
     put_four(t + 3 * ldt, INTERLEAVE(AB, CD, 2, 3, 6, 7));
 }
 
+#if defined(__AVX512F__)
+enum { TURNED = 16 };
+/* A block of TURNED by TURNED: rows of pairs, of fours, then whole quarters change places. */
+static inline void turn_block(float *t, int64_t ldt, const float *f, int64_t ldf, float scale)
+{
+    __m512 r[16], p[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++)
+        r[i] = load_float(f + i * ldf) * scale;
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        p[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        p[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 16; i += 4) { /* r[i + j]: column j of each quarter, of rows i to i + 3 */
+        r[i] = _mm512_shuffle_ps(p[i], p[i + 2], 0x44);
+        r[i + 1] = _mm512_shuffle_ps(p[i], p[i + 2], 0xee);
+        r[i + 2] = _mm512_shuffle_ps(p[i + 1], p[i + 3], 0x44);
+        r[i + 3] = _mm512_shuffle_ps(p[i + 1], p[i + 3], 0xee);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        __m512 a = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88), b = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+        __m512 c = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd), d = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+        store_float(t + j * ldt, _mm512_shuffle_f32x4(a, b, 0x88));
+        store_float(t + (4 + j) * ldt, _mm512_shuffle_f32x4(c, d, 0x88));
+        store_float(t + (8 + j) * ldt, _mm512_shuffle_f32x4(a, b, 0xdd));
+        store_float(t + (12 + j) * ldt, _mm512_shuffle_f32x4(c, d, 0xdd));
+    }
+}
+#else
+enum { TURNED = 4 };
+#define turn_block turn_four
+#endif
+
 /* to (columns, rows) = from (rows, columns) times scale. */
 static void turn_float(float *to, int64_t ldt, const float *from, int64_t ldf, int64_t rows, int64_t columns, float scale)
 {
-    int64_t right = rows / 4 * 4, down = columns / 4 * 4;
-    for (int64_t i = 0; i < right; i += 4)
-        for (int64_t j = 0; j < down; j += 4)
+    int64_t right = rows / TURNED * TURNED, down = columns / TURNED * TURNED;
+    for (int64_t i = 0; i < right; i += TURNED)
+        for (int64_t j = 0; j < down; j += TURNED)
+            turn_block(to + j * ldt + i, ldt, from + i * ldf + j, ldf, scale);
+    for (int64_t i = 0; i + 4 <= rows; i += 4)
+        for (int64_t j = i < right ? down : 0; j + 4 <= columns; j += 4)
             turn_four(to + j * ldt + i, ldt, from + i * ldf + j, ldf, scale);
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = i < right ? down : 0; j < columns; j++)
+        for (int64_t j = i < rows / 4 * 4 ? columns / 4 * 4 : 0; j < columns; j++)
             to[j * ldt + i] = from[i * ldf + j] * scale;
 }
 #undef INTERLEAVE
