@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Convolutions of the accelerator `cpu`, which lie channels last inside: every way that they are computed, and what goes along
- * with them, against the reference in f64. */
+ * Convolutions of the accelerator `cpu`, which lie channels last inside, but for those of few channels: every way that they are
+ * computed, and what goes along with them, against the reference in f64. */
 #include "accel_fixture.h"
 
 #include <criterion/criterion.h>
@@ -12,6 +12,7 @@ static bench cpu, reference;
 
 static void open_both(void)
 {
+    setenv("LTHOST_CPU_IMAGES", "last", 1);
     bench_open(&cpu, "cpu");
     bench_open(&reference, "reference");
 }
@@ -114,25 +115,48 @@ static void make_case(bench *b, lth_dtype t, const conv_case *c, double *terms)
 
 static void line(void *context, const char *text) { strncat(context, text, 4095 - strlen(context)); }
 
+static void check_case(const conv_case *of, int i, uint32_t flags, const char *layout)
+{
+    double terms[3];
+    char text[4096] = "";
+    bench_reset(&reference);
+    make_case(&reference, LTH_F64, of, terms);
+    bench_go(&reference, 0);
+    bench_reset(&cpu);
+    make_case(&cpu, LTH_F32, of, terms);
+    bench_go(&cpu, flags);
+    cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
+    cr_assert_not_null(strstr(text, layout), "case %d: %s", i, text);
+    cr_assert_not_null(strstr(text, of->how), "case %d: %s", i, text);
+    compare_outputs("case", i, terms);
+}
+
 static void check_cases(uint32_t flags)
 {
-    for (int i = 0; i < CASES; i++) {
-        double terms[3];
-        char text[4096] = "";
-        bench_reset(&reference);
-        make_case(&reference, LTH_F64, &cases[i], terms);
-        bench_go(&reference, 0);
-        bench_reset(&cpu);
-        make_case(&cpu, LTH_F32, &cases[i], terms);
-        bench_go(&cpu, flags);
-        cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
-        cr_assert_not_null(strstr(text, "channels last"), "%s", text);
-        cr_assert_not_null(strstr(text, cases[i].how), "case %d: %s", i, text);
-        compare_outputs("case", i, terms);
-    }
+    for (int i = 0; i < CASES; i++)
+        check_case(&cases[i], i, flags, "channels last");
+}
+
+/* Few channels: rests of vectors, of six columns, of images of a group; kernels as wide as the image. */
+static const conv_case planar_cases[] = {
+    { 1, 1, 1, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "strips" },
+    { 2, 3, 5, { 7, 9 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "strips" },
+    { 3, 1, 6, { 28, 28 }, { 5, 5 }, { 1, 1 }, { 2, 2 }, { 2, 2 }, { 1, 1 }, "strips" },
+    { 37, 6, 16, { 14, 14 }, { 5, 5 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "strips" },
+    { 83, 4, 7, { 11, 33 }, { 2, 4 }, { 1, 1 }, { 1, 0 }, { 0, 3 }, { 1, 1 }, "strips" },
+    { 2, 16, 13, { 6, 17 }, { 6, 11 }, { 1, 1 }, { 3, 10 }, { 5, 1 }, { 1, 1 }, "strips" },
+};
+
+static void check_planar_cases(uint32_t flags)
+{
+    unsetenv("LTHOST_CPU_IMAGES");
+    for (size_t i = 0; i < sizeof planar_cases / sizeof *planar_cases; i++)
+        check_case(&planar_cases[i], (int)i, flags, "planes");
 }
 
 Test(cpu_conv, every_way_of_convolving_is_as_exact_as_f32_allows) { check_cases(0); }
+Test(cpu_conv, few_channels_are_as_exact_plane_by_plane) { check_planar_cases(0); }
+Test(cpu_conv, few_channels_are_as_exact_plane_by_plane_while_all_values_are_kept) { check_planar_cases(LTH_COMPILE_KEEP_ALL); }
 Test(cpu_conv, every_way_of_convolving_is_as_exact_while_all_values_are_kept) { check_cases(LTH_COMPILE_KEEP_ALL); }
 
 static bool has(const char *isa)
@@ -158,6 +182,8 @@ Test(cpu_conv, every_way_of_convolving_is_as_exact_on_several_threads_and_on_a_l
         setenv("LTHOST_TEST_THREADS", i ? "2" : "3", 1);
         bench_open(&cpu, "cpu");
         check_cases(0);
+        check_planar_cases(0);
+        setenv("LTHOST_CPU_IMAGES", "last", 1);
     }
     unsetenv("LTHOST_CPU_ISA");
     unsetenv("LTHOST_TEST_THREADS");
@@ -296,4 +322,46 @@ Test(cpu_conv, a_failure_beside_a_convolution_names_the_node_of_the_graph_that_w
     cr_assert_eq(bench_run(&cpu), LTH_CHECK);
     cr_assert_eq(cpu.result.failed_node, node);
     cr_assert_str_eq(cpu.result.message, "index 12 is out of range 0..4");
+}
+
+/* ---- Max pooling plane by plane ---- */
+
+static uint32_t make_pool(bench *b, int64_t height, int64_t width)
+{
+    int64_t n = 2 * 3 * height * width;
+    double *x = calloc((size_t)n, sizeof *x);
+    uint64_t seed = 5;
+    for (int64_t i = 0; i < n; i++)
+        x[i] = i % 13 == 5 ? NAN : floor(bench_random_real(&seed, -2, 3)); /* many equals */
+    bench_reset(b);
+    uint32_t v = bench_input(b, SHAPE(LTH_F32, 2, 3, height, width), x);
+    free(x);
+    v = OP1A(b, LTH_OP_MAX_POOL, v, lth_attr_pool, { 2, 2 }, { 2, 2 }, { 0 }, { 0 }, { 1, 1 }, { 0 }, 0, 0);
+    bench_output(b, v);
+    bench_output(b, v + 1);
+    bench_go(b, 0);
+    return v;
+}
+
+Test(cpu_conv, two_by_two_pools_are_those_of_the_reference_at_every_width)
+{
+    static const char *const sets[] = { "baseline", "avx2", "avx512" };
+    for (int k = 0; k < 3; k++) {
+        if (!has(sets[k]))
+            continue;
+        bench_close(&cpu);
+        setenv("LTHOST_CPU_ISA", sets[k], 1);
+        bench_open(&cpu, "cpu");
+        for (int64_t width = 2; width < 71; width += width < 36 ? 1 : 17) {
+            make_pool(&reference, 2 + width % 5, width);
+            make_pool(&cpu, 2 + width % 5, width);
+            for (uint32_t slot = 0; slot < 2; slot++)
+                for (int64_t i = 0; i < lth_shape_count(&cpu.output_shapes[slot]); i++) {
+                    double got = bench_get(&cpu, slot, i), wanted = bench_get(&reference, slot, i);
+                    cr_assert(got == wanted || (isnan(got) && isnan(wanted)), "%s, width %lld, output %u, element %lld: %g, not %g",
+                              sets[k], (long long)width, slot, (long long)i, got, wanted);
+                }
+        }
+    }
+    unsetenv("LTHOST_CPU_ISA");
 }

@@ -3,6 +3,10 @@
 #include "channels_last_writer.h"
 #include "last_conv.h"
 #include "last_pool.h"
+#include "planar.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 static bool is_conv(uint32_t op) { return op >= LTH_OP_CONV && op <= LTH_OP_CONV_WEIGHT_GRAD; }
 
@@ -13,6 +17,7 @@ static bool is_batch_norm(const lth_graph *g, const lth_node *n)
            lth_node_operand_shape(g, n, 0)->rank >= 3 && lth_shape_count(lth_node_operand_shape(g, n, 0)) > 0;
 }
 
+/* LTHOST_CPU_IMAGES = last: convolutions of few channels, too; for tests. */
 bool channels_last_gains(const lth_graph *g, const lth_node *n)
 {
     lth_dtype t = accel_node_dtype(g, n);
@@ -21,7 +26,9 @@ bool channels_last_gains(const lth_graph *g, const lth_node *n)
     if (!is_conv(n->op) || (t != LTH_F32 && t != LTH_BF16))
         return false;
     plain_conv v = plain_conv_of(g, n);
-    return last_conv_takes(&v);
+    const char *wanted = getenv("LTHOST_CPU_IMAGES");
+    bool always = wanted && strcmp(wanted, "last") == 0;
+    return last_conv_takes(&v) && (always || !planar_takes(&v));
 }
 
 /* ---- Attributes of permuted axes ---- */

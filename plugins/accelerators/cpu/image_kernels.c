@@ -20,6 +20,7 @@
 #endif
 
 #include "pixels.h"
+#include "planar_tiles.h"
 
 #define T float
 #define NAME(name) name##_float
@@ -41,6 +42,9 @@ const cpu_image_kernel_table PASTE(cpu_image_kernels, ISA) = {
     .conv_lanes = CONV_LANES,
     .conv_rows = conv_rows,
     .conv_sums = conv_sums,
+    .planar_rows = planar_rows,
+    .planar_sums = planar_sums,
+    .planar_pool = planar_pool,
     .winograd_source = winograd_source,
     .winograd_result = winograd_result,
     .winograd_weight = winograd_weight,

@@ -27,6 +27,26 @@ typedef struct cpu_conv_sums { /* result (l, k) = [itself +] sum over pixels p o
     bool add;
 } cpu_conv_sums;
 
+/* Convolution of images that lie plane by plane, with few channels. Strips are vectors of conv_lanes / 2 neighbours: strip[t]
+ * elements from where the source begins, to[t] from where a plane of the result does, lanes[t] of them pixels. A pixel's terms are
+ * term[l] elements from it. Of columns, channels of the result, PLANAR_COLUMNS are made at once. */
+enum { PLANAR_COLUMNS = 6 };
+typedef struct cpu_planar_rows { /* result (k, pixel) = sum over terms of source times weight (block of columns, term, column) */
+    const float *source, *weight;
+    const int32_t *strip, *to, *lanes, *term;
+    int32_t strips, terms;
+    int64_t columns, result_plane;
+    float *result;
+} cpu_planar_rows;
+typedef struct cpu_planar_sums { /* result (k, l) = [itself +] sum over images and pixels of term l times gradient k */
+    const float *source, *gradient; /* (image, ...), `image` elements apart; (image, block of columns, strip, column, lane) */
+    const int32_t *strip, *term;
+    int32_t strips, terms;
+    int64_t images, image, columns;
+    float *result;
+    bool add;
+} cpu_planar_sums;
+
 /* Of rows of C channels. */
 #define CPU_CHANNEL_KERNELS(T)                                                                                              \
     struct {                                                                                                                \
@@ -39,6 +59,10 @@ typedef struct cpu_image_kernel_table {
     int64_t conv_lanes;
     void (*conv_rows)(const cpu_conv_rows *c);
     void (*conv_sums)(const cpu_conv_sums *c);
+    void (*planar_rows)(const cpu_planar_rows *c);
+    void (*planar_sums)(const cpu_planar_sums *c);
+    /* Max pooling of a plane two by two: (rows, n) results and where they are. */
+    void (*planar_pool)(const float *x, int64_t width, int64_t rows, int64_t n, float *y, int64_t *index);
     /* Winograd's transforms (winograd_tiles.h): 36 numbers `step` apart for or from a tile, whose rows and pixels (and taps, one
      * after the other by rows) are as far apart as told; of `channels` in whole vectors, or of one vector. */
     void (*winograd_source)(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step);

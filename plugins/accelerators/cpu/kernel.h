@@ -38,7 +38,7 @@ typedef struct cpu_site {
 
 /* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
 typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
-cpu_maker cpu_make_gemm, cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv,
+cpu_maker cpu_make_gemm, cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_planar, cpu_make_conv,
     cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_rnn, cpu_make_plain;
 
 /* Frees what the kind made of it. */
@@ -70,6 +70,7 @@ int64_t cpu_reduction_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_channel_norm_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_columns_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on so many at most */
 int64_t cpu_last_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
+int64_t cpu_planar_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
 int64_t cpu_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads);    /* on 1, or as many */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Pools and resampling: the plain loops over planes, shared among threads; and the scattering along rows that is a max pool's
  * gradient. */
+#include "image_kernels.h"
 #include "kernel.h"
 #include "pool.h"
 
@@ -46,9 +47,28 @@ PLANES(avg_pool_grad, pool)
 PLANES(resize, resize)
 PLANES(resize_grad, resize)
 
+/* Two by two, side by side. */
+static bool is_two_by_two(const plain_pool *p)
+{
+    bool is = p->in[0] == 1 && p->out[0] == 1 && p->kernel[0] == 1 && p->low[0] == 0;
+    for (int i = 1; i < PLAIN_SPATIAL; i++)
+        is = is && p->kernel[i] == 2 && p->stride[i] == 2 && p->dilation[i] == 1 && p->low[i] == 0 && 2 * p->out[i] <= p->in[i];
+    return is && p->in[1] * p->in[2] <= INT32_MAX;
+}
+
+static void pool_two_by_two(const planes *p, const float *x, float *y, int64_t *index, int64_t count)
+{
+    for (; count > 0; count--, x += p->in, y += p->out, index += p->out)
+        cpu_image_kernels()->planar_pool(x, p->pool.in[2], p->pool.out[1], p->pool.out[2], y, index);
+}
+
 static void max_pool(const planes *p, const accel_call *call, int64_t from, int64_t to)
 {
     int64_t *index = (int64_t *)call->out[1] + from * p->out;
+    if (p->dtype == LTH_F32 && is_two_by_two(&p->pool)) {
+        pool_two_by_two(p, at_in(p, call, from), at_out(p, call, from), index, to - from);
+        return;
+    }
     if (p->dtype == LTH_F64)
         plain_max_pool_f64(&p->pool, at_in(p, call, from), at_out(p, call, from), index, to - from);
     else

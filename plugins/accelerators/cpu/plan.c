@@ -64,7 +64,9 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     const lth_node *n = lth_graph_node(g, node);
     bool wide = cpu_is_wide(g, n);
     const lth_graph *computed = wide ? p->wide : g;
-    int64_t last = cpu_last_conv_workspace(computed, n, p->threads), conv = last ? last : cpu_conv_workspace(computed, n, p->threads);
+    int64_t conv = cpu_last_conv_workspace(computed, n, p->threads);
+    conv = conv ? conv : cpu_planar_workspace(computed, n, p->threads);
+    conv = conv ? conv : cpu_conv_workspace(computed, n, p->threads);
     int64_t other = cpu_gemm_workspace(computed, n, p->threads) + cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
     return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other) + cpu_attention_workspace(g, n, p->threads);
 }
@@ -72,7 +74,8 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
 static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
     static cpu_maker *const makers[] = {
-        cpu_make_gemm,    cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_conv,
+        cpu_make_gemm,    cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_planar,
+        cpu_make_conv,   
         cpu_make_columns, cpu_make_planes,    cpu_make_rows,      cpu_make_reduction, cpu_make_rnn,          cpu_make_plain
     };
     const accel_schedule *s = p->schedule;
