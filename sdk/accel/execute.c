@@ -138,33 +138,41 @@ static lth_status check_launch(accel_schedule *s, const accel_launch *l, void *b
 
 /* ---- Launches ---- */
 
-static lth_status run_node(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k,
+/* By kind of place: the addresses that its index chooses from. What accel_place_at does, without asking for the kind. */
+typedef struct bases {
+    void *const *of[ACCEL_PLACE_BLOCK + 1];
+} bases;
+
+static void *place_at(const bases *t, const accel_place *p) { return (void *)((uintptr_t)t->of[p->kind][p->index] + (uintptr_t)p->offset); }
+
+static lth_status run_node(accel_schedule *s, uint32_t launch, const bases *t, const lth_bindings *b, const accel_kernels *k,
                            lth_run_result *result)
 {
     const accel_launch *l = &s->launches[launch];
-    char message[sizeof result->message] = "";
+    char message[sizeof result->message];
+    message[0] = 0;
     void **in = s->table, **out = s->table + l->operand_count;
     for (uint32_t i = 0; i < l->operand_count; i++)
-        in[i] = accel_place_at(&s->operands[l->first_operand + i].place, b, block);
+        in[i] = place_at(t, &s->operands[l->first_operand + i].place);
     for (uint32_t i = 0; i < l->result_count; i++)
-        out[i] = accel_place_at(&s->operands[l->first_result + i].place, b, block);
+        out[i] = place_at(t, &s->operands[l->first_result + i].place);
     accel_call call = { s,
                         launch,
                         lth_graph_node(s->graph, l->node),
                         (const void *const *)in,
                         out,
                         &s->operands[l->first_operand],
-                        accel_place_at(&l->workspace, b, block),
+                        place_at(t, &l->workspace),
                         b,
                         message };
     return k->node(k->context, &call) ? LTH_OK : fail(result, l->node, message);
 }
 
-static void run_program(accel_schedule *s, uint32_t launch, void *block, const lth_bindings *b, const accel_kernels *k)
+static void run_program(accel_schedule *s, uint32_t launch, const bases *t, const lth_bindings *b, const accel_kernels *k)
 {
     const accel_launch *l = &s->launches[launch];
     for (uint32_t i = 0; i < l->program->pointer_count; i++)
-        s->table[i] = accel_place_at(&s->pointers[l->first_pointer + i], b, block);
+        s->table[i] = place_at(t, &s->pointers[l->first_pointer + i]);
     accel_tile_run run = { s->table, b->scalars, b->seed, b->step, b->stream };
     if (l->program->count)
         k->program(k->context, s, launch, &run);
@@ -236,6 +244,12 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
     if (!status && check)
         status = check_leaves(s, b, result);
     lth_bindings own = accel_own_bindings(b);
+    void *const nowhere = NULL, *const whole = block;
+    const bases t = { { [ACCEL_PLACE_NONE] = &nowhere,
+                        [ACCEL_PLACE_INPUT] = (void *const *)own.inputs,
+                        [ACCEL_PLACE_OUTPUT] = own.outputs,
+                        [ACCEL_PLACE_ARENA] = own.arenas,
+                        [ACCEL_PLACE_BLOCK] = &whole } };
     uint64_t since = own.times ? accel_clock() : 0;
     for (uint32_t i = 0, next; i < s->launch_count && !status; i = next) {
         accel_launch_kind kind = s->launches[i].kind;
@@ -243,9 +257,9 @@ lth_status accel_execute(accel_schedule *s, void *block, const lth_bindings *b, 
         if (result) /* where a crash would be */
             *(volatile uint32_t *)&result->failed_node = accel_schedule_origin(s, s->launches[i].node);
         if (kind == ACCEL_LAUNCH_NODE)
-            status = run_node(s, i, block, &own, k, result);
+            status = run_node(s, i, &t, &own, k, result);
         else if (kind == ACCEL_LAUNCH_PROGRAM)
-            run_program(s, i, block, &own, k);
+            run_program(s, i, &t, &own, k);
         else if (kind == ACCEL_LAUNCH_LOOP || kind == ACCEL_LAUNCH_LOOP_END)
             next = turn(s, i, block, &own);
         else

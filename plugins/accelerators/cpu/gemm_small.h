@@ -43,9 +43,11 @@ static void NAME(one)(int64_t k, const T *a, int64_t step, const T *b, int64_t l
 
 static void NAME(pack)(T *to, int64_t width, const T *b, int64_t ldb, bool transpose_b, int64_t k, int64_t n)
 {
+    if (transpose_b)
+        NAME(turn)(to, width, b, ldb, n, k, 1);
     for (int64_t i = 0; i < k; i++, to += width) {
-        for (int64_t j = 0; j < n; j++)
-            to[j] = transpose_b ? b[j * ldb + i] : b[i * ldb + j];
+        for (int64_t j = 0; j < n && !transpose_b; j++)
+            to[j] = b[i * ldb + j];
         for (int64_t j = n; j < width; j++)
             to[j] = 0;
     }
