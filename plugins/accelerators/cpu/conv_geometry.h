@@ -50,6 +50,8 @@ conv_unit conv_unit_at(const conv_geometry *g, int64_t unit);
 int64_t conv_unit_pixels(const conv_geometry *g, const conv_class *c, const conv_unit *u);
 /* Where the tables' distances count from: in the source, or in `scratch`, to which the unit's part is copied. */
 const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const float *source, float *scratch);
+/* As bf16. */
+const uint16_t *conv_unit_half(const conv_geometry *g, const conv_unit *u, const uint16_t *source, uint16_t *scratch);
 /* Elements of scratch. */
 static inline int64_t conv_scratch(const conv_geometry *g) { return g->direct ? 0 : g->images * g->image; }
 
