@@ -71,7 +71,7 @@ static void choose_units(conv_geometry *g, int64_t grain, int64_t pixels)
     g->images = g->images < g->N ? g->images : g->N;
     g->units = (g->N + g->images - 1) / g->images * g->bands;
     int64_t below = place_of(h, h->result - 1) + h->span - h->pad, right = place_of(w, w->result - 1) + w->span - w->pad;
-    g->direct = h->pad == 0 && w->pad == 0 && below <= h->source && right <= w->source && place_of(w, 0) == 0;
+    g->direct = !g->widens && h->pad == 0 && w->pad == 0 && below <= h->source && right <= w->source && place_of(w, 0) == 0;
     g->rows = step_to(h, g->band - 1) + h->span;
     g->width = g->direct ? w->source : step_to(w, w->result - 1) + w->span;
     g->image = (g->direct ? h->source : g->rows) * g->width * g->channels;
@@ -130,12 +130,13 @@ static lth_status make_class(const conv_geometry *g, conv_class *c, int32_t rest
     return LTH_OK;
 }
 
-lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+static lth_status make(conv_geometry *g, const plain_conv *v, bool turned, bool widens, int64_t grain, int64_t pixels)
 {
     *g = (conv_geometry) { .axis = { axis_of(v, 1, turned), axis_of(v, 2, turned) },
                            .N = v->N,
                            .channels = turned ? v->K : v->C,
-                           .columns = turned ? v->C : v->K };
+                           .columns = turned ? v->C : v->K,
+                           .widens = widens };
     choose_units(g, grain, pixels);
     g->class_count = (int32_t)(g->axis[0].classes * g->axis[1].classes);
     g->classes = calloc((size_t)g->class_count, sizeof *g->classes);
@@ -143,6 +144,16 @@ lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned
     for (int32_t i = 0; i < g->class_count && !status; i++)
         status = make_class(g, &g->classes[i], i / (int32_t)g->axis[1].classes, i % (int32_t)g->axis[1].classes);
     return status;
+}
+
+lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+{
+    return make(g, v, turned, false, grain, pixels);
+}
+
+lth_status conv_geometry_make_wide(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+{
+    return make(g, v, turned, true, grain, pixels);
 }
 
 void conv_geometry_free(conv_geometry *g)
@@ -211,9 +222,9 @@ static const void *unit_source(const conv_geometry *g, const conv_unit *u, copy_
     return scratch;
 }
 
-const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const float *source, float *scratch)
+const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const void *source, float *scratch)
 {
-    return unit_source(g, u, COPY_32, source, scratch);
+    return unit_source(g, u, g->widens ? WIDEN : COPY_32, source, scratch);
 }
 
 const uint16_t *conv_unit_half(const conv_geometry *g, const conv_unit *u, const uint16_t *source, uint16_t *scratch)
