@@ -10,6 +10,7 @@
 #define PASTE(a, b) PASTE_(a, b)
 
 #include "conv_tiles.h"
+#include "winograd_products.h"
 #include "winograd_tiles.h"
 
 /* Channels do not depend on each other. */
@@ -41,6 +42,8 @@ const cpu_image_kernel_table PASTE(cpu_image_kernels, ISA) = {
     .conv_lanes = CONV_LANES,
     .conv_rows = conv_rows,
     .conv_sums = conv_sums,
+    .winograd_rows = winograd_rows,
+    .winograd_sums = winograd_sums,
     .winograd_source = winograd_source,
     .winograd_result = winograd_result,
     .winograd_weight = winograd_weight,

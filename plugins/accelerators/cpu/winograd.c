@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POINTS = 36, TILE = 4, LINE = 16 /* floats */, NARROW = 24, WIDE = 48 }; /* tiles of a unit: of few channels, of many */
+enum { POINTS = 36, TILE = 4, LINE = 16 /* floats */, NARROW = 24, WIDE = 32 }; /* tiles of a unit: of few channels, of many */
 
 struct winograd {
     uint32_t op;
@@ -22,7 +22,6 @@ struct winograd {
     int64_t across, tiles;          /* tiles in a row of an image; of a unit */
     /* Elements from one product to the next: of the source's numbers, of the result's (or gradient's), of the weights'. */
     int64_t apart_source, apart_result, apart_weights;
-    int32_t *from, *to;             /* by tile */
     /* Bytes of workspace: transformed weights, or their gradient; what the threads share: of a unit, or the weights as f32; a
      * thread's own. */
     int64_t weights, shared, scratch;
@@ -74,19 +73,6 @@ static plain_conv copied_in_tiles(const plain_conv *v)
     return t;
 }
 
-static lth_status make_tables(winograd *w)
-{
-    w->from = malloc(2 * (size_t)w->tiles * sizeof *w->from);
-    if (!w->from)
-        return LTH_NO_MEMORY;
-    w->to = w->from + w->tiles;
-    for (int64_t t = 0; t < w->tiles; t++) {
-        w->from[t] = (int32_t)(t * w->source.channels);
-        w->to[t] = (int32_t)(t * w->source.columns);
-    }
-    return LTH_OK;
-}
-
 static void size_workspace(winograd *w, bool sums)
 {
     w->apart_source = spaced(w->tiles * w->source.channels);
@@ -96,7 +82,7 @@ static void size_workspace(winograd *w, bool sums)
     w->weights = accel_align(POINTS * w->apart_weights * f);
     w->shared = sums ? accel_align(V) + accel_align(M) : w->half ? accel_align(9 * w->C * w->K * f) : 0;
     w->scratch = accel_align(conv_scratch(&w->source) * f) + accel_align(conv_scratch(&w->gradient) * f) +
-                 (sums ? accel_align(CONV_TILE_ROWS * w->tiles * f) : accel_align(V) + accel_align(M));
+                 (sums ? 0 : accel_align(V) + accel_align(M));
     int64_t packed = accel_align(9 * CONV_WEIGHT_BLOCK * cpu_image_kernels()->conv_lanes * f);
     w->scratch = w->scratch > packed ? w->scratch : packed;
 }
@@ -119,8 +105,6 @@ lth_status winograd_new(uint32_t op, const plain_conv *v, bool half, int32_t thr
     if (!status && sums)
         status = make(&w->gradient, &copied, false, TILE, tiles * TILE * TILE);
     w->tiles = w->source.images * w->source.band / TILE * w->across;
-    if (!status)
-        status = make_tables(w);
     if (status) {
         winograd_free(w);
         *out = NULL;
@@ -136,7 +120,6 @@ void winograd_free(winograd *w)
         return;
     conv_geometry_free(&w->source);
     conv_geometry_free(&w->gradient);
-    free(w->from);
     free(w);
 }
 
@@ -221,14 +204,18 @@ static void transform_weights(void *context, int32_t thread, int32_t threads)
     }
 }
 
-static void transform_source(const winograd *w, const conv_unit *u, const float *part, int64_t first, int64_t last, float *to)
+/* (point, tile, channel); or by blocks of a vector of channels, (point, block, tile, channel). */
+static void transform_source(const winograd *w, const conv_unit *u, const float *part, bool blocks, int64_t first, int64_t last,
+                             float *to)
 {
+    int64_t vector = cpu_image_kernels()->conv_lanes / 2, tiles = tiles_of(w, u);
     const conv_geometry *g = &w->source;
     int64_t row = g->width * g->channels;
     for (int64_t t = first; t < last; t++) {
         tile_at at = tile_of(w, u, t);
         cpu_image_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row,
-                                             g->channels, g->channels, to + t * g->channels, w->apart_source);
+                                             g->channels, g->channels, to + t * (blocks ? vector : g->channels), w->apart_source,
+                                             blocks ? tiles * vector : vector);
     }
 }
 
@@ -238,17 +225,15 @@ static void convolve(void *context, int32_t thread, int32_t threads)
     const winograd *w = call->w;
     const conv_geometry *g = &w->source;
     int64_t first, last, row = w->width * g->columns;
-    const int32_t run = 0;
     float *copy = scratch_of(call, thread), *V = after(copy, conv_scratch(g)), *M = after(V, POINTS * w->apart_source);
     pool_share(g->units, 1, thread, threads, &first, &last);
     for (int64_t i = first; i < last; i++) {
         conv_unit u = conv_unit_at(g, i);
         int64_t tiles = tiles_of(w, &u);
-        transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), 0, tiles, V);
+        transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), false, 0, tiles, V);
         for (int64_t p = 0; p < POINTS; p++)
-            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->apart_source, call->weights + p * w->apart_weights,
-                                                              w->from, w->to, &run, M + p * w->apart_result, tiles,
-                                                              g->channels, g->columns, 1 });
+            cpu_image_kernels()->winograd_rows(&(cpu_winograd_rows) { V + p * w->apart_source, call->weights + p * w->apart_weights,
+                                                                      M + p * w->apart_result, tiles, g->channels, g->columns });
         for (int64_t t = 0; t < tiles; t++) {
             tile_at at = tile_of(w, &u, t);
             float *y = call->result + ((u.image + at.image) * w->height + u.row + at.row) * row + at.column * g->columns;
@@ -286,7 +271,7 @@ static void transform_unit(void *context, int32_t thread, int32_t threads)
     pool_share(tiles_of(w, &u), 1, thread, threads, &first, &last);
     if (first == last)
         return;
-    transform_source(w, &u, conv_unit_source(&w->source, &u, call->first, copy), first, last, call->source);
+    transform_source(w, &u, conv_unit_source(&w->source, &u, call->first, copy), true, first, last, call->source);
     copy = after(copy, conv_scratch(&w->source));
     transform_gradient(w, &u, conv_unit_source(&w->gradient, &u, call->second, copy), first, last, call->gradient);
 }
@@ -296,14 +281,13 @@ static void add_unit(void *context, int32_t thread, int32_t threads)
     const winograd_call *call = context;
     const winograd *w = call->w;
     conv_unit u = conv_unit_at(&w->source, call->unit);
-    const int32_t run = 0;
-    int64_t first, last, step = w->apart_weights;
-    float *block = after(after(scratch_of(call, thread), conv_scratch(&w->source)), conv_scratch(&w->gradient));
+    int64_t first, last, tiles = tiles_of(w, &u);
     pool_share(POINTS, 1, thread, threads, &first, &last);
     for (int64_t p = first; p < last; p++)
-        cpu_image_kernels()->conv_sums(
-            &(cpu_conv_sums) { call->source + p * w->apart_source, call->gradient + p * w->apart_result, w->from, &run,
-                               call->weights + p * step, block, tiles_of(w, &u), w->C, w->K, w->K, 0, w->C, call->unit > 0 });
+        cpu_image_kernels()->winograd_sums(&(cpu_winograd_sums) { call->source + p * w->apart_source,
+                                                                  call->gradient + p * w->apart_result,
+                                                                  call->weights + p * w->apart_weights, tiles, w->C, w->K,
+                                                                  call->unit > 0 });
 }
 
 static void finish_weights(void *context, int32_t thread, int32_t threads)
