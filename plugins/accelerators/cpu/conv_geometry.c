@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conv_geometry.h"
 
+#include <lthost/accel/plain/convert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,7 @@ static void choose_units(conv_geometry *g, int64_t grain, int64_t pixels)
     g->images = g->images < g->N ? g->images : g->N;
     g->units = (g->N + g->images - 1) / g->images * g->bands;
     int64_t below = place_of(h, h->result - 1) + h->span - h->pad, right = place_of(w, w->result - 1) + w->span - w->pad;
-    g->direct = h->pad == 0 && w->pad == 0 && below <= h->source && right <= w->source && place_of(w, 0) == 0;
+    g->direct = !g->widens && h->pad == 0 && w->pad == 0 && below <= h->source && right <= w->source && place_of(w, 0) == 0;
     g->rows = step_to(h, g->band - 1) + h->span;
     g->width = g->direct ? w->source : step_to(w, w->result - 1) + w->span;
     g->image = (g->direct ? h->source : g->rows) * g->width * g->channels;
@@ -129,12 +130,13 @@ static lth_status make_class(const conv_geometry *g, conv_class *c, int32_t rest
     return LTH_OK;
 }
 
-lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+static lth_status make(conv_geometry *g, const plain_conv *v, bool turned, bool widens, int64_t grain, int64_t pixels)
 {
     *g = (conv_geometry) { .axis = { axis_of(v, 1, turned), axis_of(v, 2, turned) },
                            .N = v->N,
                            .channels = turned ? v->K : v->C,
-                           .columns = turned ? v->C : v->K };
+                           .columns = turned ? v->C : v->K,
+                           .widens = widens };
     choose_units(g, grain, pixels);
     g->class_count = (int32_t)(g->axis[0].classes * g->axis[1].classes);
     g->classes = calloc((size_t)g->class_count, sizeof *g->classes);
@@ -142,6 +144,16 @@ lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned
     for (int32_t i = 0; i < g->class_count && !status; i++)
         status = make_class(g, &g->classes[i], i / (int32_t)g->axis[1].classes, i % (int32_t)g->axis[1].classes);
     return status;
+}
+
+lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+{
+    return make(g, v, turned, false, grain, pixels);
+}
+
+lth_status conv_geometry_make_wide(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels)
+{
+    return make(g, v, turned, true, grain, pixels);
 }
 
 void conv_geometry_free(conv_geometry *g)
@@ -166,33 +178,56 @@ int64_t conv_unit_pixels(const conv_geometry *g, const conv_class *c, const conv
     return u->images * class_size(&g->axis[0], c->at[0], u->rows) * c->per_row;
 }
 
+/* Elements of so many bytes; or bf16 that becomes f32. */
+typedef enum copy_kind { COPY_16 = 2, COPY_32 = 4, WIDEN = 8 } copy_kind;
+
+static void copy_elements(copy_kind kind, const char *from, char *to, int64_t n)
+{
+    if (kind == WIDEN)
+        plain_widen(LTH_BF16, from, (float *)(void *)to, n);
+    else
+        memcpy(to, from, (size_t)n * kind);
+}
+
 /* Rows of the source that are there, between zeros. */
-static void copy_image(const conv_geometry *g, const float *source, int64_t first_row, float *to)
+static void copy_image(const conv_geometry *g, copy_kind kind, const char *source, int64_t first_row, char *to)
 {
     const conv_axis *w = &g->axis[1];
     int64_t shift = w->pad - place_of(w, 0), from = shift < 0 ? -shift : 0, left = shift > 0 ? shift : 0;
+    int64_t in = g->channels * (kind == COPY_32 ? 4 : 2), out = g->channels * (kind == COPY_16 ? 2 : 4); /* bytes of a pixel */
     left = left < g->width ? left : g->width;
-    int64_t there = g->width - left < w->source - from ? g->width - left : w->source - from, row = g->width * g->channels;
+    int64_t there = g->width - left < w->source - from ? g->width - left : w->source - from, row = g->width * out;
     there = there > 0 ? there : 0;
     for (int64_t i = 0; i < g->rows; i++, to += row) {
         int64_t r = first_row + i;
         if (r < 0 || r >= g->axis[0].source) {
-            memset(to, 0, (size_t)row * sizeof *to);
+            memset(to, 0, (size_t)row);
             continue;
         }
-        memset(to, 0, (size_t)(left * g->channels) * sizeof *to);
-        memcpy(to + left * g->channels, source + (r * w->source + from) * g->channels,
-               (size_t)(there * g->channels) * sizeof *to);
-        memset(to + (left + there) * g->channels, 0, (size_t)((g->width - left - there) * g->channels) * sizeof *to);
+        memset(to, 0, (size_t)(left * out));
+        copy_elements(kind, source + (r * w->source + from) * in, to + left * out, there * g->channels);
+        memset(to + (left + there) * out, 0, (size_t)((g->width - left - there) * out));
     }
 }
 
-const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const float *source, float *scratch)
+static const void *unit_source(const conv_geometry *g, const conv_unit *u, copy_kind kind, const void *source, void *scratch)
 {
-    int64_t row = g->axis[1].source * g->channels, image = g->axis[0].source * row;
+    int64_t in = kind == COPY_32 ? 4 : 2, out = kind == COPY_16 ? 2 : 4;
+    int64_t row = g->axis[1].source * g->channels * in, image = g->axis[0].source * row;
     if (g->direct)
-        return source + u->image * image + place_of(&g->axis[0], u->row) * row;
+        return (const char *)source + u->image * image + place_of(&g->axis[0], u->row) * row;
     for (int64_t n = 0; n < u->images; n++)
-        copy_image(g, source + (u->image + n) * image, place_of(&g->axis[0], u->row) - g->axis[0].pad, scratch + n * g->image);
+        copy_image(g, kind, (const char *)source + (u->image + n) * image, place_of(&g->axis[0], u->row) - g->axis[0].pad,
+                   (char *)scratch + n * g->image * out);
     return scratch;
+}
+
+const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const void *source, float *scratch)
+{
+    return unit_source(g, u, g->widens ? WIDEN : COPY_32, source, scratch);
+}
+
+const uint16_t *conv_unit_half(const conv_geometry *g, const conv_unit *u, const uint16_t *source, uint16_t *scratch)
+{
+    return unit_source(g, u, COPY_16, source, scratch);
 }

@@ -34,12 +34,15 @@ typedef struct conv_geometry {
     int64_t units, bands;         /* in all; of an image */
     int64_t rows, width, image;   /* of the source's part in a unit: rows, pixels in a row, elements of an image */
     bool direct;                  /* no padding: the source is read where it lies */
+    bool widens;                  /* the source is bf16, and its parts are copied as f32 */
     int32_t class_count;
     conv_class *classes;
 } conv_geometry;
 
 /* turned: a data gradient. Units of about so many pixels, bands of a multiple of `grain` rows. LTH_NO_MEMORY. */
 lth_status conv_geometry_make(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels);
+/* For a source of bf16 that is worked on as f32. */
+lth_status conv_geometry_make_wide(conv_geometry *g, const plain_conv *v, bool turned, int64_t grain, int64_t pixels);
 void conv_geometry_free(conv_geometry *g);
 
 typedef struct conv_unit {
@@ -49,7 +52,9 @@ conv_unit conv_unit_at(const conv_geometry *g, int64_t unit);
 /* Pixels of a class in a unit: the first so many of its tables. */
 int64_t conv_unit_pixels(const conv_geometry *g, const conv_class *c, const conv_unit *u);
 /* Where the tables' distances count from: in the source, or in `scratch`, to which the unit's part is copied. */
-const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const float *source, float *scratch);
+const float *conv_unit_source(const conv_geometry *g, const conv_unit *u, const void *source, float *scratch);
+/* Of bf16 that stays so. */
+const uint16_t *conv_unit_half(const conv_geometry *g, const conv_unit *u, const uint16_t *source, uint16_t *scratch);
 /* Elements of scratch. */
 static inline int64_t conv_scratch(const conv_geometry *g) { return g->direct ? 0 : g->images * g->image; }
 

@@ -10,6 +10,7 @@
 #define PASTE(a, b) PASTE_(a, b)
 
 #include "conv_tiles.h"
+#include "winograd_products.h"
 #include "winograd_tiles.h"
 
 /* Channels do not depend on each other. */
@@ -45,6 +46,8 @@ const cpu_image_kernel_table PASTE(cpu_image_kernels, ISA) = {
     .planar_rows = planar_rows,
     .planar_sums = planar_sums,
     .planar_pool = planar_pool,
+    .winograd_rows = winograd_rows,
+    .winograd_sums = winograd_sums,
     .winograd_source = winograd_source,
     .winograd_result = winograd_result,
     .winograd_weight = winograd_weight,

@@ -47,6 +47,19 @@ typedef struct cpu_planar_sums { /* result (k, l) = [itself +] sum over images a
     bool add;
 } cpu_planar_sums;
 
+/* Products of Winograd's numbers at one of the points, in whole vectors of channels and columns; weights and gradients in panels. */
+typedef struct cpu_winograd_rows { /* result (m, k) = sum over c of source (m, c) times weight (c, k) */
+    const float *source, *weight;
+    float *result;
+    int64_t rows, channels, columns;
+} cpu_winograd_rows;
+typedef struct cpu_winograd_sums { /* result (c, k) = [itself +] sum over tiles t of source (c / vector, t, vector) by gradient (t, k) */
+    const float *source, *gradient;
+    float *result;
+    int64_t tiles, channels, columns;
+    bool add;
+} cpu_winograd_sums;
+
 /* Of rows of C channels. */
 #define CPU_CHANNEL_KERNELS(T)                                                                                              \
     struct {                                                                                                                \
@@ -65,12 +78,15 @@ typedef struct cpu_image_kernel_table {
     void (*planar_pool)(const float *x, int64_t width, int64_t rows, int64_t n, float *y, int64_t *index);
     /* Winograd's transforms (winograd_tiles.h): 36 numbers `step` apart for or from a tile, whose rows and pixels (and taps, one
      * after the other by rows) are as far apart as told; of `channels` in whole vectors, or of one vector. */
-    void (*winograd_source)(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step);
+    void (*winograd_source)(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step,
+                            int64_t vectors); /* how far apart vectors of channels shall lie */
     void (*winograd_result)(const float *m, int64_t step, int64_t channels, float *y, int64_t row, int64_t pixel, int64_t rows,
                             int64_t columns); /* of 4 each, those that there are */
     void (*winograd_weight)(const float *w, int64_t tap, float *to, int64_t step);
     void (*winograd_gradient)(const float *d, int64_t row, int64_t pixel, float *to, int64_t step);
     void (*winograd_weight_result)(const float *m, int64_t step, float *w, int64_t output); /* (vector, 9), `output` apart */
+    void (*winograd_rows)(const cpu_winograd_rows *c);
+    void (*winograd_sums)(const cpu_winograd_sums *c);
     /* The greatest of some pixels (of those that `places` counts), a channel at a time, and where. The first of equals; NaN wins.
      */
     void (*greatest_pixel)(const float *x, const int32_t *places, int64_t count, int64_t C, float *y, int64_t *index);

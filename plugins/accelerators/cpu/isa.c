@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "isa.h"
 
+#include "half_kernels.h"
 #include "image_kernels.h"
+#include "kernel.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -50,3 +52,12 @@ bool cpu_kernels_choose(const char *wanted, char *names, size_t size)
 
 const cpu_kernel_table *cpu_kernels(void) { return chosen.kernels; }
 const cpu_image_kernel_table *cpu_image_kernels(void) { return chosen.images; }
+
+const cpu_half_kernel_table *cpu_half_kernels(void)
+{
+#if defined(__x86_64__)
+    if (chosen.kernels == &cpu_kernels_avx512 && __builtin_cpu_supports("avx512bf16"))
+        return cpu_multiplies_bf16() ? &cpu_half_kernels_avx512bf16 : NULL;
+#endif
+    return cpu_emulates_bf16() ? &cpu_half_kernels_baseline : NULL;
+}

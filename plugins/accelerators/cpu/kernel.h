@@ -56,6 +56,10 @@ bool cpu_is_wide(const lth_graph *g, const lth_node *n);
 /* A product of bf16 by the processor's own instructions. LTH_UNSUPPORTED: it has none, or is too small. */
 cpu_maker cpu_make_gemm_half;
 bool cpu_multiplies_bf16(void);
+bool cpu_emulates_bf16(void); /* told to, where it cannot; for tests */
+/* A convolution of bf16 that lies channels last, or one of its gradients, by the processor's own instructions. */
+cpu_maker cpu_make_half_conv;
+int64_t cpu_half_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* 0: it has none */
 lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedule *schedule, cpu_maker *make);
 
 /* Whether a product's kernel takes the operand as it lies. */

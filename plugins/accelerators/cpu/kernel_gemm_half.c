@@ -27,6 +27,8 @@ static bool is_forced(void)
     return wanted && strcmp(wanted, "library") == 0;
 }
 
+bool cpu_emulates_bf16(void) { return is_forced(); }
+
 bool cpu_multiplies_bf16(void)
 {
     const int needs = dnnl_cpu_isa_avx512_core_bf16;

@@ -48,7 +48,7 @@ lth_status cpu_make_last_conv(cpu_kernel *k, const cpu_site *site)
     winograd *w = NULL;
     k->work = work_of(site->graph, n, fast);
     int32_t threads = k->work < CPU_LAUNCH_WORK ? 1 : k->threads;
-    lth_status status = fast ? winograd_new(n->op, &v, threads, &w) : last_conv_new(n->op, &v, threads, &c);
+    lth_status status = fast ? winograd_new(n->op, &v, false, threads, &w) : last_conv_new(n->op, &v, threads, &c);
     k->detail = fast ? (void *)w : (void *)c;
     k->kind = status ? NULL : fast ? &by_winograd : &terms;
     return status;
@@ -63,7 +63,7 @@ int64_t cpu_last_conv_workspace(const lth_graph *g, const lth_node *n, int32_t t
     last_conv *c = NULL;
     winograd *w = NULL;
     bool fast = winograd_takes(n->op, &v);
-    if (fast ? winograd_new(n->op, &v, threads, &w) : last_conv_new(n->op, &v, threads, &c))
+    if (fast ? winograd_new(n->op, &v, false, threads, &w) : last_conv_new(n->op, &v, threads, &c))
         return 0;
     int64_t bytes = fast ? winograd_workspace(w) : last_conv_workspace(c);
     last_conv_free(c);

@@ -63,6 +63,9 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     const lth_plan *p = context;
     const lth_node *n = lth_graph_node(g, node);
     bool wide = cpu_is_wide(g, n);
+    int64_t half = cpu_half_conv_workspace(g, n, p->threads);
+    if (half)
+        return half;
     const lth_graph *computed = wide ? p->wide : g;
     int64_t conv = cpu_last_conv_workspace(computed, n, p->threads);
     conv = conv ? conv : cpu_planar_workspace(computed, n, p->threads);
@@ -83,6 +86,8 @@ static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
     bool wide = cpu_is_wide(s->graph, n);
     lth_status status = cpu_make_gemm_half(k, &site);
+    if (status == LTH_UNSUPPORTED)
+        status = cpu_make_half_conv(k, &site);
     for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
         status = wide ? cpu_make_wide(k, &site, &p->wide_schedule, makers[i]) : makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {

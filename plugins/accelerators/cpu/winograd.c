@@ -6,21 +6,24 @@
 #include "image_kernels.h"
 #include "pool.h"
 
+#include <lthost/accel/plain/convert.h>
 #include <lthost/accel/plan_memory.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { POINTS = 36, TILE = 4, NARROW = 24, WIDE = 48 }; /* tiles of a unit: of few channels, of many */
+enum { POINTS = 36, TILE = 4, LINE = 16 /* floats */, NARROW = 24, WIDE = 32 }; /* tiles of a unit: of few channels, of many */
 
 struct winograd {
     uint32_t op;
+    bool half; /* operands of bf16 */
     int32_t threads;
     conv_geometry source, gradient; /* gradient: of a weight gradient, in whole tiles */
     int64_t C, K, height, width;    /* of the result's images */
     int64_t across, tiles;          /* tiles in a row of an image; of a unit */
-    int64_t rows, columns, stride;  /* of a product: the tiles' or C, their channels; elements from one product to the next */
-    int32_t *from, *to;             /* by tile */
-    /* Bytes of workspace: transformed weights, or their gradient; what the threads share of a unit; a thread's own. */
+    /* Elements from one product to the next: of the source's numbers, of the result's (or gradient's), of the weights'. */
+    int64_t apart_source, apart_result, apart_weights;
+    /* Bytes of workspace: transformed weights, or their gradient; what the threads share: of a unit, or the weights as f32; a
+     * thread's own. */
     int64_t weights, shared, scratch;
 };
 
@@ -35,6 +38,9 @@ bool winograd_takes(uint32_t op, const plain_conv *v)
     }
     return v->C % vector == 0 && v->K % vector == 0 && v->C >= 16 && v->K >= 16 && v->C * v->K <= 1 << 17 && v->N * tiles >= 48;
 }
+
+/* So many elements, and some, so that 36 such pieces do not lie in the same sets of a cache: an odd number of its lines. */
+static int64_t spaced(int64_t elements) { return (((elements + LINE - 1) / LINE) | 1) * LINE; }
 
 static int64_t whole(int64_t length) { return (length + TILE - 1) / TILE * TILE; }
 
@@ -67,31 +73,21 @@ static plain_conv copied_in_tiles(const plain_conv *v)
     return t;
 }
 
-static lth_status make_tables(winograd *w)
-{
-    w->from = malloc(2 * (size_t)w->tiles * sizeof *w->from);
-    if (!w->from)
-        return LTH_NO_MEMORY;
-    w->to = w->from + w->tiles;
-    for (int64_t t = 0; t < w->tiles; t++) {
-        w->from[t] = (int32_t)(t * w->source.channels);
-        w->to[t] = (int32_t)(t * w->source.columns);
-    }
-    return LTH_OK;
-}
-
 static void size_workspace(winograd *w, bool sums)
 {
-    int64_t f = sizeof(float), V = POINTS * w->tiles * w->source.channels * f, M = POINTS * w->tiles * w->source.columns * f;
-    w->weights = accel_align(POINTS * w->C * w->K * f);
-    w->shared = sums ? accel_align(V) + accel_align(M) : 0;
+    w->apart_source = spaced(w->tiles * w->source.channels);
+    w->apart_result = spaced(w->tiles * w->source.columns);
+    w->apart_weights = spaced(w->C * w->K);
+    int64_t f = sizeof(float), V = POINTS * w->apart_source * f, M = POINTS * w->apart_result * f;
+    w->weights = accel_align(POINTS * w->apart_weights * f);
+    w->shared = sums ? accel_align(V) + accel_align(M) : w->half ? accel_align(9 * w->C * w->K * f) : 0;
     w->scratch = accel_align(conv_scratch(&w->source) * f) + accel_align(conv_scratch(&w->gradient) * f) +
-                 (sums ? accel_align(CONV_TILE_ROWS * w->tiles * f) : accel_align(V) + accel_align(M));
+                 (sums ? 0 : accel_align(V) + accel_align(M));
     int64_t packed = accel_align(9 * CONV_WEIGHT_BLOCK * cpu_image_kernels()->conv_lanes * f);
     w->scratch = w->scratch > packed ? w->scratch : packed;
 }
 
-lth_status winograd_new(uint32_t op, const plain_conv *v, int32_t threads, winograd **out)
+lth_status winograd_new(uint32_t op, const plain_conv *v, bool half, int32_t threads, winograd **out)
 {
     bool turned = op == LTH_OP_CONV_DATA_GRAD, sums = op == LTH_OP_CONV_WEIGHT_GRAD;
     winograd *w = *out = calloc(1, sizeof *w);
@@ -99,16 +95,16 @@ lth_status winograd_new(uint32_t op, const plain_conv *v, int32_t threads, winog
         return LTH_NO_MEMORY;
     int64_t tiles = sums ? 2 * WIDE : v->C + v->K <= 128 ? NARROW : WIDE;
     plain_conv t = in_tiles(v, turned), copied = copied_in_tiles(v);
-    *w = (winograd) { .op = op, .threads = threads, .C = v->C, .K = v->K };
+    *w = (winograd) { .op = op, .half = half, .threads = threads, .C = v->C, .K = v->K };
     w->height = turned ? v->in[1] : v->out[1];
     w->width = turned ? v->in[2] : v->out[2];
     w->across = (w->width + TILE - 1) / TILE;
-    lth_status status = conv_geometry_make(&w->source, &t, turned, TILE, tiles * TILE * TILE);
+    lth_status (*make)(conv_geometry *, const plain_conv *, bool, int64_t, int64_t) =
+        half ? conv_geometry_make_wide : conv_geometry_make;
+    lth_status status = make(&w->source, &t, turned, TILE, tiles * TILE * TILE);
     if (!status && sums)
-        status = conv_geometry_make(&w->gradient, &copied, false, TILE, tiles * TILE * TILE);
+        status = make(&w->gradient, &copied, false, TILE, tiles * TILE * TILE);
     w->tiles = w->source.images * w->source.band / TILE * w->across;
-    if (!status)
-        status = make_tables(w);
     if (status) {
         winograd_free(w);
         *out = NULL;
@@ -124,7 +120,6 @@ void winograd_free(winograd *w)
         return;
     conv_geometry_free(&w->source);
     conv_geometry_free(&w->gradient);
-    free(w->from);
     free(w);
 }
 
@@ -139,7 +134,7 @@ void winograd_text(const winograd *w, char *text, size_t size)
 
 typedef struct winograd_call {
     const winograd *w;
-    const float *first, *second;
+    const void *first, *second;
     float *result;
     float *weights, *source, *gradient; /* the last two: transformed, of a unit, where threads share them */
     char *scratch;
@@ -178,15 +173,24 @@ static int64_t columns_there(const winograd *w, const tile_at *t)
     return w->width - t->column < TILE ? w->width - t->column : TILE;
 }
 
+/* Weights of bf16 as f32. */
+static void widen_weights(void *context, int32_t thread, int32_t threads)
+{
+    const winograd_call *call = context;
+    int64_t first, last;
+    pool_share(9 * call->w->C * call->w->K, LINE, thread, threads, &first, &last);
+    plain_widen(LTH_BF16, (const uint16_t *)call->second + first, call->source + first, last - first);
+}
+
 /* Weights, a block of channels of a panel at a time: (point, channel, lane) in panels. */
 static void transform_weights(void *context, int32_t thread, int32_t threads)
 {
     const winograd_call *call = context;
     const winograd *w = call->w;
     const conv_geometry *g = &w->source;
-    int64_t lanes = cpu_image_kernels()->conv_lanes, vector = lanes / 2, first, last, step = w->C * w->K;
+    int64_t lanes = cpu_image_kernels()->conv_lanes, vector = lanes / 2, first, last, step = w->apart_weights;
     float *packed = scratch_of(call, thread);
-    conv_weight view = { call->second, w->C, 9, w->op == LTH_OP_CONV_DATA_GRAD };
+    conv_weight view = { w->half ? call->source : call->second, w->C, 9, w->op == LTH_OP_CONV_DATA_GRAD };
     pool_share(g->columns, lanes, thread, threads, &first, &last);
     for (int64_t column = first; column < last; column += lanes) {
         int64_t width = g->columns - column < lanes ? g->columns - column : lanes;
@@ -200,14 +204,18 @@ static void transform_weights(void *context, int32_t thread, int32_t threads)
     }
 }
 
-static void transform_source(const winograd *w, const conv_unit *u, const float *part, int64_t first, int64_t last, float *to)
+/* (point, tile, channel); or by blocks of a vector of channels, (point, block, tile, channel). */
+static void transform_source(const winograd *w, const conv_unit *u, const float *part, bool blocks, int64_t first, int64_t last,
+                             float *to)
 {
+    int64_t vector = cpu_image_kernels()->conv_lanes / 2, tiles = tiles_of(w, u);
     const conv_geometry *g = &w->source;
     int64_t row = g->width * g->channels;
     for (int64_t t = first; t < last; t++) {
         tile_at at = tile_of(w, u, t);
         cpu_image_kernels()->winograd_source(part + at.image * g->image + at.row * row + at.column * g->channels, row,
-                                             g->channels, g->channels, to + t * g->channels, w->tiles * g->channels);
+                                             g->channels, g->channels, to + t * (blocks ? vector : g->channels), w->apart_source,
+                                             blocks ? tiles * vector : vector);
     }
 }
 
@@ -217,21 +225,19 @@ static void convolve(void *context, int32_t thread, int32_t threads)
     const winograd *w = call->w;
     const conv_geometry *g = &w->source;
     int64_t first, last, row = w->width * g->columns;
-    const int32_t run = 0;
-    float *copy = scratch_of(call, thread), *V = after(copy, conv_scratch(g)), *M = after(V, POINTS * w->tiles * g->channels);
+    float *copy = scratch_of(call, thread), *V = after(copy, conv_scratch(g)), *M = after(V, POINTS * w->apart_source);
     pool_share(g->units, 1, thread, threads, &first, &last);
     for (int64_t i = first; i < last; i++) {
         conv_unit u = conv_unit_at(g, i);
         int64_t tiles = tiles_of(w, &u);
-        transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), 0, tiles, V);
+        transform_source(w, &u, conv_unit_source(g, &u, call->first, copy), false, 0, tiles, V);
         for (int64_t p = 0; p < POINTS; p++)
-            cpu_image_kernels()->conv_rows(&(cpu_conv_rows) { V + p * w->tiles * g->channels, call->weights + p * w->C * w->K,
-                                                              w->from, w->to, &run, M + p * w->tiles * g->columns, tiles,
-                                                              g->channels, g->columns, 1 });
+            cpu_image_kernels()->winograd_rows(&(cpu_winograd_rows) { V + p * w->apart_source, call->weights + p * w->apart_weights,
+                                                                      M + p * w->apart_result, tiles, g->channels, g->columns });
         for (int64_t t = 0; t < tiles; t++) {
             tile_at at = tile_of(w, &u, t);
             float *y = call->result + ((u.image + at.image) * w->height + u.row + at.row) * row + at.column * g->columns;
-            cpu_image_kernels()->winograd_result(M + t * g->columns, w->tiles * g->columns, g->columns, y, row, g->columns,
+            cpu_image_kernels()->winograd_result(M + t * g->columns, w->apart_result, g->columns, y, row, g->columns,
                                                  rows_there(w, &u, &at), columns_there(w, &at));
         }
     }
@@ -250,7 +256,7 @@ static void transform_gradient(const winograd *w, const conv_unit *u, const floa
         for (int64_t k = 0; k < w->K; k += vector) {
             int64_t panel = k / lanes * lanes, width = w->K - panel < lanes ? w->K - panel : lanes;
             cpu_image_kernels()->winograd_gradient(d + k, row, g->channels, to + panel * tiles + t * width + (k - panel),
-                                                   w->tiles * w->K);
+                                                   w->apart_result);
         }
     }
 }
@@ -265,7 +271,7 @@ static void transform_unit(void *context, int32_t thread, int32_t threads)
     pool_share(tiles_of(w, &u), 1, thread, threads, &first, &last);
     if (first == last)
         return;
-    transform_source(w, &u, conv_unit_source(&w->source, &u, call->first, copy), first, last, call->source);
+    transform_source(w, &u, conv_unit_source(&w->source, &u, call->first, copy), true, first, last, call->source);
     copy = after(copy, conv_scratch(&w->source));
     transform_gradient(w, &u, conv_unit_source(&w->gradient, &u, call->second, copy), first, last, call->gradient);
 }
@@ -275,14 +281,13 @@ static void add_unit(void *context, int32_t thread, int32_t threads)
     const winograd_call *call = context;
     const winograd *w = call->w;
     conv_unit u = conv_unit_at(&w->source, call->unit);
-    const int32_t run = 0;
-    int64_t first, last, step = w->C * w->K;
-    float *block = after(after(scratch_of(call, thread), conv_scratch(&w->source)), conv_scratch(&w->gradient));
+    int64_t first, last, tiles = tiles_of(w, &u);
     pool_share(POINTS, 1, thread, threads, &first, &last);
     for (int64_t p = first; p < last; p++)
-        cpu_image_kernels()->conv_sums(
-            &(cpu_conv_sums) { call->source + p * w->tiles * w->C, call->gradient + p * w->tiles * w->K, w->from, &run,
-                               call->weights + p * step, block, tiles_of(w, &u), w->C, w->K, w->K, 0, w->C, call->unit > 0 });
+        cpu_image_kernels()->winograd_sums(&(cpu_winograd_sums) { call->source + p * w->apart_source,
+                                                                  call->gradient + p * w->apart_result,
+                                                                  call->weights + p * w->apart_weights, tiles, w->C, w->K,
+                                                                  call->unit > 0 });
 }
 
 static void finish_weights(void *context, int32_t thread, int32_t threads)
@@ -293,21 +298,23 @@ static void finish_weights(void *context, int32_t thread, int32_t threads)
     pool_share(w->K, vector, thread, threads, &first, &last);
     for (int64_t k = first; k < last; k += vector)
         for (int64_t c = 0; c < w->C; c++)
-            cpu_image_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->C * w->K,
+            cpu_image_kernels()->winograd_weight_result(call->weights + c * w->K + k, w->apart_weights,
                                                         call->result + (k * w->C + c) * 9, w->C * 9);
 }
 
-void winograd_run(const winograd *w, const float *first, const float *second, float *result, void *workspace)
+void winograd_run(const winograd *w, const void *first, const void *second, float *result, void *workspace)
 {
     char *at = workspace;
     winograd_call call = { w, first, second, result, workspace, NULL, NULL, at + w->weights + w->shared, 0 };
+    call.source = (float *)(void *)(at + w->weights);
     if (w->op != LTH_OP_CONV_WEIGHT_GRAD) {
+        if (w->half)
+            pool_run(w->threads, widen_weights, &call);
         pool_run(w->threads, transform_weights, &call);
         pool_run(w->threads, convolve, &call);
         return;
     }
-    call.source = (float *)(void *)(at + w->weights);
-    call.gradient = after(call.source, POINTS * w->tiles * w->C);
+    call.gradient = after(call.source, POINTS * w->apart_source);
     for (; call.unit < w->source.units; call.unit++) {
         pool_run(w->threads, transform_unit, &call);
         pool_run(w->threads, add_unit, &call);

@@ -58,9 +58,9 @@ static inline void wino_result(const vector m[6], int count, vector *y)
         y[2] += m[5];
 }
 
-static void winograd_source(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step)
+static void winograd_source(const float *x, int64_t row, int64_t pixel, int64_t channels, float *to, int64_t step, int64_t vectors)
 {
-    for (int64_t c = 0; c < channels; c += FLOATS) {
+    for (int64_t c = 0; c < channels; c += FLOATS, to += vectors) {
         vector t[6][6], d[6], column[6];
         for (int j = 0; j < 6; j++) {
             for (int i = 0; i < 6; i++)
@@ -72,7 +72,7 @@ static void winograd_source(const float *x, int64_t row, int64_t pixel, int64_t 
         for (int i = 0; i < 6; i++) {
             wino_source(t[i], d);
             for (int j = 0; j < 6; j++)
-                vector_store(to + (i * 6 + j) * step + c, d[j]);
+                vector_store(to + (i * 6 + j) * step, d[j]);
         }
     }
 }
