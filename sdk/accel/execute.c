@@ -143,7 +143,10 @@ typedef struct bases {
     void *const *of[ACCEL_PLACE_BLOCK + 1];
 } bases;
 
-static void *place_at(const bases *t, const accel_place *p) { return (void *)((uintptr_t)t->of[p->kind][p->index] + (uintptr_t)p->offset); }
+static void *place_at(const bases *t, const accel_place *p)
+{
+    return (void *)((uintptr_t)t->of[p->kind][p->index] + (uintptr_t)p->offset);
+}
 
 static lth_status run_node(accel_schedule *s, uint32_t launch, const bases *t, const lth_bindings *b, const accel_kernels *k,
                            lth_run_result *result)

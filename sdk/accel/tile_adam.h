@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Part of tile_template.h: the step of Adam (Kingma & Ba 2015), with a weight decay apart from the gradient (Loshchilov & Hutter
- * 2019) or without, in one pass: ten instructions or nine, each rounded as by itself. So memory comes while the processor divides.
- * The instructions are those of adam[] in program.c. */
+ * 2019) or without, in one pass: ten instructions or nine, each rounded as by itself. So memory comes while the processor
+ * divides. The instructions are those of adam[] in program.c. */
 static inline __attribute__((always_inline)) void TILE(adam_loop)(bool decays, const accel_instruction *ins, void *const *slots,
                                                                   int64_t n)
 {

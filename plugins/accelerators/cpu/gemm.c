@@ -19,11 +19,14 @@
 enum {
     SMALL_WORK = 8192, /* multiply-adds */
     SMALL_PACK = 4096, /* elements of B that the own loops pack on the stack */
-    WIDE_WORK = 1 << 23, LARGE_WORK = 1 << 27, /* multiply-adds from which oneDNN is ahead, on AVX-512 and elsewhere */
-    TURNED_ROWS = 128, TURNED_MOST = 1 << 21,  /* rows of C for which B is turned first, and its elements */
+    WIDE_WORK = 1 << 23,      /* multiply-adds from which oneDNN is ahead on AVX-512, */
+    LARGE_WORK = 1 << 27,     /* and elsewhere */
+    TURNED_ROWS = 128,        /* of C: from there on B is turned for oneDNN, */
+    TURNED_MOST = 1 << 21,    /* if it has no more elements than this */
     BLOCK_ELEMENTS = 3 << 15, /* of packed B at a time: they stay in a second cache */
-    ROW_GRAIN = 24, COLUMN_GRAIN = 16, /* where C is cut: at whole blocks of the kernels */
-    PACKED_ROWS = 96, /* of C: for fewer, B is not packed where it lies well */
+    ROW_GRAIN = 24,           /* where C is cut: at whole blocks of the kernels */
+    COLUMN_GRAIN = 16,
+    PACKED_ROWS = 96 /* of C: for fewer, B is not packed where it lies well */
 };
 
 void gemm_open(void) { openblas_set_num_threads(1); }

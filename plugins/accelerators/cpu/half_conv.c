@@ -18,17 +18,18 @@ struct half_conv {
     bool narrow;
     int32_t threads;
     conv_geometry geometry;
-    int64_t C, K, kernel;                   /* kernel: its places */
-    int64_t pairs;                          /* of pixels in a unit */
-    int64_t weights, part, rows, scratch;   /* bytes: of packed weights, or of their gradient; of a thread's scratch after them: of
-                                               its part of the source, and of the gradient's pairs; all of it */
+    int64_t C, K, kernel;                 /* kernel: its places */
+    int64_t pairs;                        /* of pixels in a unit */
+    int64_t weights, part, rows, scratch; /* bytes: of packed weights, or of their gradient; of a thread's scratch after them: of
+                                             its part of the source, and of the gradient's pairs; all of it */
 };
 
 bool half_conv_takes(uint32_t op, const plain_conv *v)
 {
     const cpu_half_kernel_table *k = cpu_half_kernels();
     (void)op;
-    return k && v->C % (k->lanes / 2) == 0 && v->K % (k->lanes / 2) == 0 && v->C % HALF_TILE_ROWS == 0 && v->K % HALF_TILE_ROWS == 0;
+    return k && v->C % (k->lanes / 2) == 0 && v->K % (k->lanes / 2) == 0 && v->C % HALF_TILE_ROWS == 0 &&
+           v->K % HALF_TILE_ROWS == 0;
 }
 
 static void size_workspace(half_conv *c)
@@ -50,7 +51,9 @@ lth_status half_conv_new(uint32_t op, const plain_conv *v, bool narrow, int32_t 
         return LTH_NO_MEMORY;
     bool turned = op == LTH_OP_CONV_DATA_GRAD, sums = op == LTH_OP_CONV_WEIGHT_GRAD;
     *c = (half_conv) { .op = op, .narrow = narrow, .threads = threads, .C = v->C, .K = v->K, .kernel = plain_volume(v->kernel) };
-    int64_t unit = !sums ? UNIT * (turned ? v->stride[1] * v->stride[2] : 1) : v->C * v->K < MANY ? UNIT_OF_WEIGHTS : UNIT_OF_MANY_WEIGHTS;
+    int64_t unit = !sums                ? UNIT * (turned ? v->stride[1] * v->stride[2] : 1)
+                   : v->C * v->K < MANY ? UNIT_OF_WEIGHTS
+                                        : UNIT_OF_MANY_WEIGHTS;
     conv_geometry *g = &c->geometry;
     if (conv_geometry_make(g, v, turned, 1, unit)) {
         half_conv_free(c);
@@ -90,7 +93,10 @@ typedef struct half_call {
     char *workspace;
 } half_call;
 
-static void *scratch_of(const half_call *call, int32_t thread) { return call->workspace + call->c->weights + thread * call->c->scratch; }
+static void *scratch_of(const half_call *call, int32_t thread)
+{
+    return call->workspace + call->c->weights + thread * call->c->scratch;
+}
 
 /* ---- Weights ---- */
 
@@ -142,8 +148,9 @@ static void convolve(void *context, int32_t thread, int32_t threads)
         char *result = (char *)call->result + (u.image * g->axis[0].result + u.row) * row * size;
         for (int32_t j = 0; j < g->class_count; j++) {
             const conv_class *k = &g->classes[j];
-            cpu_half_kernels()->rows(&(cpu_half_rows) { source, (uint16_t *)(void *)call->workspace + k->weight, k->from, k->to, k->run,
-                                                        result, conv_unit_pixels(g, k, &u), k->length, g->columns, k->runs, c->narrow });
+            cpu_half_kernels()->rows(&(cpu_half_rows) { source, (uint16_t *)(void *)call->workspace + k->weight, k->from, k->to,
+                                                        k->run, result, conv_unit_pixels(g, k, &u), k->length, g->columns,
+                                                        k->runs, c->narrow });
         }
     }
 }

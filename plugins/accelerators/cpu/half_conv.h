@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * half_conv.h: convolutions, and their gradients, of bf16 images that lie channels last, by products of bf16 with sums in f32.
  *
- * As last_conv.h's, term by term: there is no Winograd's, whose intermediate numbers bf16 would round. Two channels that lie side by
- * side are a pair of terms; the weight gradient's are two pixels, which are put side by side for each tap. */
+ * As last_conv.h's, term by term: there is no Winograd's, whose intermediate numbers bf16 would round. Two channels that lie side
+ * by side are a pair of terms; the weight gradient's are two pixels, which are put side by side for each tap. */
 #ifndef CPU_HALF_CONV_H
 #define CPU_HALF_CONV_H
 

@@ -36,7 +36,8 @@ bool planar_takes(const plain_conv *v)
         fits = fits && v->stride[i] == 1 && v->dilation[i] == 1 && v->kernel[i] > 0 && v->kernel[i] <= MOST_KERNEL &&
                v->low[i] >= 0 && v->low[i] < v->kernel[i] && v->high[i] >= 0 && v->high[i] < v->kernel[i] && v->in[i] > 0 &&
                v->out[i] > 0 && v->in[i] < MOST_ELEMENTS && v->out[i] < MOST_ELEMENTS;
-    return fits && (v->in[1] + 2 * MOST_KERNEL) * (v->in[2] + 2 * MOST_KERNEL + 16) * (v->C > v->K ? v->C : v->K) <= MOST_ELEMENTS;
+    return fits &&
+           (v->in[1] + 2 * MOST_KERNEL) * (v->in[2] + 2 * MOST_KERNEL + 16) * (v->C > v->K ? v->C : v->K) <= MOST_ELEMENTS;
 }
 
 static bool make_tables(planar *p)
@@ -87,7 +88,8 @@ static bool plan(planar *p, const lth_graph *g, const lth_node *n)
     }
     if (!make_tables(p))
         return false;
-    const int64_t blocks = (p->columns + PLANAR_COLUMNS - 1) / PLANAR_COLUMNS, images = n->op == LTH_OP_CONV_WEIGHT_GRAD ? IMAGES : 1;
+    const int64_t blocks = (p->columns + PLANAR_COLUMNS - 1) / PLANAR_COLUMNS,
+                  images = n->op == LTH_OP_CONV_WEIGHT_GRAD ? IMAGES : 1;
     p->weights = blocks * PLANAR_COLUMNS * p->terms;
     p->strip_elements = blocks * PLANAR_COLUMNS * p->strips * cpu_image_kernels()->conv_lanes / 2;
     p->thread_elements = images * (p->channels * p->plane + (images > 1 ? p->strip_elements : 0)) + (images > 1 ? 0 : p->weights);
@@ -135,10 +137,16 @@ typedef struct planar_call {
     int32_t threads; /* that there is room for */
 } planar_call;
 
-static float *room_of(const planar_call *c, int32_t thread) { return (float *)c->call->workspace + thread * c->p->thread_elements; }
+static float *room_of(const planar_call *c, int32_t thread)
+{
+    return (float *)c->call->workspace + thread * c->p->thread_elements;
+}
 
 /* The groups' sums lie behind the room of all threads. */
-static float *sums_of(const planar_call *c, int64_t group) { return room_of(c, c->threads) + group * c->p->columns * c->p->terms; }
+static float *sums_of(const planar_call *c, int64_t group)
+{
+    return room_of(c, c->threads) + group * c->p->columns * c->p->terms;
+}
 
 static void convolve(void *context, int32_t thread, int32_t threads)
 {
@@ -154,16 +162,16 @@ static void convolve(void *context, int32_t thread, int32_t threads)
     for (int64_t i = first; i < last; i++) {
         copy_source(p, (const float *)c->call->in[0] + i * from, source);
         cpu_image_kernels()->planar_rows(&(cpu_planar_rows) { .source = source,
-                                                             .weight = weight,
-                                                             .strip = p->strip,
-                                                             .to = p->to,
-                                                             .lanes = p->lanes,
-                                                             .term = p->term,
-                                                             .strips = p->strips,
-                                                             .terms = p->terms,
-                                                             .columns = p->columns,
-                                                             .result = (float *)c->call->out[0] + i * p->columns * plane,
-                                                             .result_plane = plane });
+                                                              .weight = weight,
+                                                              .strip = p->strip,
+                                                              .to = p->to,
+                                                              .lanes = p->lanes,
+                                                              .term = p->term,
+                                                              .strips = p->strips,
+                                                              .terms = p->terms,
+                                                              .columns = p->columns,
+                                                              .result = (float *)c->call->out[0] + i * p->columns * plane,
+                                                              .result_plane = plane });
     }
 }
 
@@ -177,19 +185,20 @@ static void sum_group(const planar_call *c, float *room, float *result, int64_t 
         int64_t images = last - i < IMAGES ? last - i : IMAGES;
         for (int64_t k = 0; k < images; k++) {
             copy_source(p, (const float *)c->call->in[0] + (i + k) * from, room + k * image);
-            copy_strips(p, (const float *)c->call->in[1] + (i + k) * p->columns * p->out[0] * p->out[1], strips + k * p->strip_elements);
+            copy_strips(p, (const float *)c->call->in[1] + (i + k) * p->columns * p->out[0] * p->out[1],
+                        strips + k * p->strip_elements);
         }
         cpu_image_kernels()->planar_sums(&(cpu_planar_sums) { .source = room,
-                                                             .gradient = strips,
-                                                             .strip = p->strip,
-                                                             .term = p->term,
-                                                             .strips = p->strips,
-                                                             .terms = p->terms,
-                                                             .images = images,
-                                                             .image = image,
-                                                             .columns = p->columns,
-                                                             .result = result,
-                                                             .add = i > first });
+                                                              .gradient = strips,
+                                                              .strip = p->strip,
+                                                              .term = p->term,
+                                                              .strips = p->strips,
+                                                              .terms = p->terms,
+                                                              .images = images,
+                                                              .image = image,
+                                                              .columns = p->columns,
+                                                              .result = result,
+                                                              .add = i > first });
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * panel_float.h: a product with a packed matrix, for the type T.
  *
- * Packed B (k, n): blocks of CPU_PANEL_DEPTH rows; in each, panels of up to PANEL_VECTORS vectors of columns, as even as can be, row
- * after row, filled up with zeros. PANEL_ROWS rows of A pass by a panel at a time: the registers hold their sums. The order of
- * a sum is that of k, whichever rows and columns it is made with. */
+ * Packed B (k, n): blocks of CPU_PANEL_DEPTH rows; in each, panels of up to PANEL_VECTORS vectors of columns, as even as can be,
+ * row after row, filled up with zeros. PANEL_ROWS rows of A pass by a panel at a time: the registers hold their sums. The order
+ * of a sum is that of k, whichever rows and columns it is made with. */
 #ifndef PANEL_ROWS
 #ifdef __AVX512F__
 enum { PANEL_ROWS = 8, PANEL_VECTORS = 3 };
@@ -85,14 +85,14 @@ static int64_t NAME(panel_rows_of)(int64_t m) { return m >= PANEL_ROWS ? PANEL_R
 static void NAME(panel_block)(int64_t rows, int64_t vectors, int64_t k, const T *a, int64_t row, int64_t step, const T *b,
                               int64_t ldb, T *c, int64_t ldc, bool add)
 {
-#define BLOCK(rows, vectors)                                                       \
-    case 16 * (rows) + (vectors):                                                  \
-        NAME(panel_sums)(rows, vectors, k, a, row, step, b, ldb, c, ldc, add);     \
+#define BLOCK(rows, vectors)                                                   \
+    case 16 * (rows) + (vectors):                                              \
+        NAME(panel_sums)(rows, vectors, k, a, row, step, b, ldb, c, ldc, add); \
         break
-#define BLOCKS(vectors)         \
-    BLOCK(1, vectors);          \
-    BLOCK(2, vectors);          \
-    BLOCK(4, vectors);          \
+#define BLOCKS(vectors) \
+    BLOCK(1, vectors);  \
+    BLOCK(2, vectors);  \
+    BLOCK(4, vectors);  \
     BLOCK(PANEL_ROWS, vectors)
     switch (16 * rows + vectors) {
         BLOCKS(1);
@@ -133,8 +133,8 @@ static void NAME(gather_rows)(int64_t rows, int64_t depth, const T *a, int64_t r
 }
 
 /* A block of rows of A by a block of B, depth rows of it. */
-static void NAME(panel_row)(int64_t rows, int64_t n, int64_t depth, const T *a, int64_t row, int64_t step, const T *b, int64_t ldb,
-                            T *c, int64_t ldc, bool add)
+static void NAME(panel_row)(int64_t rows, int64_t n, int64_t depth, const T *a, int64_t row, int64_t step, const T *b,
+                            int64_t ldb, T *c, int64_t ldc, bool add)
 {
     for (int64_t p = 0, panels = NAME(panels)(n); p < panels; p++) {
         int64_t j = NAME(panel_at)(n, p), width = NAME(panel_at)(n, p + 1) - j, vectors = width / NAME(VL);
@@ -146,10 +146,10 @@ static void NAME(panel_row)(int64_t rows, int64_t n, int64_t depth, const T *a, 
     }
 }
 
-/* C (m, n) = A (m, k) B, or C + A B; element (i, l) of A is a[i row + l step]. ldb: 0 where B is packed, else its rows are so many
- * elements apart, and n is whole vectors. */
-static void NAME(panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t row, int64_t step, const T *b, int64_t ldb, T *c,
-                             int64_t ldc, bool add)
+/* C (m, n) = A (m, k) B, or C + A B; element (i, l) of A is a[i row + l step]. ldb: 0 where B is packed, else its rows are so
+ * many elements apart, and n is whole vectors. */
+static void NAME(panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_t row, int64_t step, const T *b, int64_t ldb,
+                             T *c, int64_t ldc, bool add)
 {
     bool gathers = step != 1 && NAME(panels)(n) > 1;
     T gathered[NAME(GATHERED) * CPU_PANEL_DEPTH];
@@ -167,7 +167,8 @@ static void NAME(panel_gemm)(int64_t m, int64_t n, int64_t k, const T *a, int64_
                 if (gathers)
                     NAME(panel_row)(rows, n, depth, gathered + r, 1, NAME(GATHERED), block, ldb, c + (i + r) * ldc, ldc, add);
                 else
-                    NAME(panel_row)(rows, n, depth, a + (i + r) * row + l * step, row, step, block, ldb, c + (i + r) * ldc, ldc, add);
+                    NAME(panel_row)
+                    (rows, n, depth, a + (i + r) * row + l * step, row, step, block, ldb, c + (i + r) * ldc, ldc, add);
             }
         }
     }

@@ -70,7 +70,8 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     int64_t conv = cpu_last_conv_workspace(computed, n, p->threads);
     conv = conv ? conv : cpu_planar_workspace(computed, n, p->threads);
     conv = conv ? conv : cpu_conv_workspace(computed, n, p->threads);
-    int64_t other = cpu_gemm_workspace(computed, n, p->threads) + cpu_rows_workspace(computed, n) + cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
+    int64_t other = cpu_gemm_workspace(computed, n, p->threads) + cpu_rows_workspace(computed, n) +
+                    cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
     return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other) + cpu_attention_workspace(g, n, p->threads);
 }
 

@@ -58,7 +58,8 @@ static inline float planar_total(vector x)
 
 static void planar_sums(const cpu_planar_sums *c)
 {
-    const int64_t blocks = (c->columns + PLANAR_COLUMNS - 1) / PLANAR_COLUMNS, block = (int64_t)c->strips * PLANAR_COLUMNS * FLOATS;
+    const int64_t blocks = (c->columns + PLANAR_COLUMNS - 1) / PLANAR_COLUMNS,
+                  block = (int64_t)c->strips * PLANAR_COLUMNS * FLOATS;
     for (int64_t b = 0; b < blocks; b++)
         for (int32_t l = 0; l < c->terms; l += 2) {
             int32_t second = l + 1 < c->terms ? l + 1 : l;
