@@ -193,6 +193,8 @@ bool gemm_run(const gemm *g, const void *a, const void *b, void *c, void *worksp
         memset(c, 0, (size_t)(results * lth_dtype_size(g->dtype)));
     if (g->k == 0 || !results)
         return true;
+    if (g->route == GEMM_ONEDNN && g->threads <= 1)
+        pool_set_threads(1); /* outside the pool it would enter it by itself */
     pool_run(g->threads, task, &call);
     return !call.refused;
 }
