@@ -100,22 +100,34 @@ static void *scratch_of(const half_call *call, int32_t thread)
 
 /* ---- Weights ---- */
 
-/* A panel's `width` columns of a class's taps: to (tap, row's pair, column). */
-static void pack_panel(const half_call *call, const conv_class *k, int64_t column, int64_t width, uint32_t *to)
+enum { BLOCK_PAIRS = 8, BLOCK_TAPS = 9, BLOCK_LANES = 32 /* the most lanes of a panel */ };
+
+/* Some pairs of rows of a panel's columns at some of a class's taps: to (tap, pair, column). By way of a block, since where taps
+ * lie whole powers of two apart they would drive each other out of the first cache. */
+static void pack_block(const half_call *call, const int32_t *tap, int32_t taps, int64_t pair, int64_t pairs, int64_t column,
+                       int64_t width, uint32_t *to, int64_t step)
 {
     const half_conv *c = call->c;
-    const conv_geometry *g = &c->geometry;
     bool turned = c->op == LTH_OP_CONV_DATA_GRAD;
-    int64_t output = c->C * c->kernel, row_step = turned ? output : c->kernel, column_step = turned ? c->kernel : output,
-            step = g->channels / 2 * width;
-    enum { BLOCK = 16 }; /* rows: what is written at once stays in the first cache */
-    for (int64_t block = 0; block < g->channels; block += BLOCK)
-        for (int64_t lane = 0; lane < width; lane++)
-            for (int64_t row = block; row < block + BLOCK && row < g->channels; row += 2) {
-                const uint16_t *x = call->second + row * row_step + (column + lane) * column_step;
-                for (int32_t t = 0; t < k->taps; t++)
-                    to[t * step + row / 2 * width + lane] = x[k->tap[t]] | (uint32_t)x[row_step + k->tap[t]] << 16;
-            }
+    int64_t output = c->C * c->kernel, row_step = turned ? output : c->kernel, column_step = turned ? c->kernel : output;
+    uint32_t block[BLOCK_TAPS][BLOCK_PAIRS * BLOCK_LANES];
+    for (int64_t lane = 0; lane < width; lane++) {
+        const uint16_t *x = call->second + 2 * pair * row_step + (column + lane) * column_step;
+        for (int64_t i = 0; i < pairs; i++, x += 2 * row_step)
+            for (int32_t t = 0; t < taps; t++)
+                block[t][i * width + lane] = x[tap[t]] | (uint32_t)x[row_step + tap[t]] << 16;
+    }
+    for (int32_t t = 0; t < taps; t++)
+        memcpy(to + t * step + pair * width, block[t], (size_t)(pairs * width) * sizeof *to);
+}
+
+static void pack_panel(const half_call *call, const conv_class *k, int64_t column, int64_t width, uint32_t *to)
+{
+    int64_t pairs = call->c->geometry.channels / 2, step = pairs * width;
+    for (int32_t t = 0; t < k->taps; t += BLOCK_TAPS)
+        for (int64_t i = 0; i < pairs; i += BLOCK_PAIRS)
+            pack_block(call, k->tap + t, k->taps - t < BLOCK_TAPS ? k->taps - t : BLOCK_TAPS, i,
+                       pairs - i < BLOCK_PAIRS ? pairs - i : BLOCK_PAIRS, column, width, to + t * step, step);
 }
 
 static void pack(void *context, int32_t thread, int32_t threads)

@@ -93,7 +93,8 @@ lth_status winograd_new(uint32_t op, const plain_conv *v, bool half, int32_t thr
     winograd *w = *out = calloc(1, sizeof *w);
     if (!w)
         return LTH_NO_MEMORY;
-    int64_t tiles = sums ? 2 * WIDE : v->C + v->K <= 128 ? NARROW : WIDE;
+    bool few = v->C + v->K <= 128;
+    int64_t tiles = sums ? (few ? 4 : 2) * WIDE : few ? NARROW : WIDE;
     plain_conv t = in_tiles(v, turned), copied = copied_in_tiles(v);
     *w = (winograd) { .op = op, .half = half, .threads = threads, .C = v->C, .K = v->K };
     w->height = turned ? v->in[1] : v->out[1];
