@@ -14,6 +14,7 @@ typedef struct start {
     void (*body)(void *);
     void *argument;
     char name[16];
+    void *signal_stack; /* made before the thread is: a thread that begins late then asks for no memory amid the steps */
 } start;
 
 static pthread_once_t stack_key_once = PTHREAD_ONCE_INIT;
@@ -29,19 +30,34 @@ static void return_stack(void *stack)
 
 static void make_stack_key(void) { pthread_key_create(&stack_key, return_stack); }
 
-void thread_use_signal_stack(void)
+/* mmap and not malloc: it starts on a page of its own. MAP_FAILED without memory: a crash report is all that is missed. */
+static void *new_stack(void)
+{
+    return mmap(NULL, SIGNAL_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+static bool has_stack(void)
 {
     stack_t now;
-    if (sigaltstack(NULL, &now) || !(now.ss_flags & SS_DISABLE))
-        return;
-    pthread_once(&stack_key_once, make_stack_key);
-    /* mmap and not malloc: it starts on a page of its own. Without memory a crash report is all that is missed. */
-    void *stack = mmap(NULL, SIGNAL_STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return sigaltstack(NULL, &now) || !(now.ss_flags & SS_DISABLE);
+}
+
+static void use_stack(void *stack)
+{
     if (stack == MAP_FAILED)
         return;
+    pthread_once(&stack_key_once, make_stack_key);
     stack_t use = { .ss_sp = stack, .ss_size = SIGNAL_STACK_SIZE };
-    if (sigaltstack(&use, NULL) || pthread_setspecific(stack_key, stack))
+    if (has_stack())
+        munmap(stack, SIGNAL_STACK_SIZE);
+    else if (sigaltstack(&use, NULL) || pthread_setspecific(stack_key, stack))
         return_stack(stack);
+}
+
+void thread_use_signal_stack(void)
+{
+    if (!has_stack())
+        use_stack(new_stack());
 }
 
 static void *run(void *given)
@@ -49,7 +65,7 @@ static void *run(void *given)
     start s = *(start *)given;
     free(given);
     pthread_setname_np(pthread_self(), s.name);
-    thread_use_signal_stack();
+    use_stack(s.signal_stack);
     s.body(s.argument);
     return NULL;
 }
@@ -57,7 +73,7 @@ static void *run(void *given)
 lth_status thread_start(thread *t, const char *name, void (*body)(void *), void *argument, error *e)
 {
     start *s = memory_new(sizeof *s);
-    *s = (start) { .body = body, .argument = argument };
+    *s = (start) { .body = body, .argument = argument, .signal_stack = new_stack() };
     snprintf(s->name, sizeof s->name, "%.15s", name);
 
     /* The new thread inherits the mask. Faults stay unblocked: the kernel would kill without a report. */
@@ -73,6 +89,8 @@ lth_status thread_start(thread *t, const char *name, void (*body)(void *), void 
     t->running = !reason;
     if (!reason)
         return LTH_OK;
+    if (s->signal_stack != MAP_FAILED)
+        munmap(s->signal_stack, SIGNAL_STACK_SIZE);
     free(s);
     return error_set(e, LTH_ERROR, "cannot start the thread '%s': %s", name, strerror(reason));
 }
