@@ -15,8 +15,8 @@ typedef struct conv_case {
     const char *how; /* what its forward pass says of itself where its result is f32 */
 } conv_case;
 
-/* Panels and halves of them; units of several images and of a part of one; odd numbers of pixels; strides with classes of many and
- * of no tap; more taps than are packed at once. */
+/* Panels and halves of them; units of several images and of a part of one; odd numbers of pixels; strides with classes of many
+ * and of no tap; more taps than are packed at once. */
 static const conv_case cases[] = {
     { 1, 16, 16, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "bf16" },
     { 1, 16, 32, { 7, 9 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "bf16" },
@@ -30,6 +30,8 @@ static const conv_case cases[] = {
     { 3, 16, 32, { 18, 21 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "winograd" },
     { 5, 32, 48, { 34, 30 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "winograd" },
     { 50, 16, 16, { 6, 6 }, { 3, 3 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "winograd" },
+    { 3, 64, 96, { 17, 13 }, { 3, 3 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, { 1, 1 }, "winograd" },
+    { 2, 96, 32, { 40, 3 }, { 1, 1 }, { 1, 1 }, { 0, 0 }, { 0, 0 }, { 1, 1 }, "bf16" },
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -91,16 +93,19 @@ static void compare(int number, const double *terms)
             error += (got - wanted) * (got - wanted);
             size += wanted * wanted;
         }
-        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "case %d, output %u: relative error %.3g, more than %.3g", number, slot,
-                  sqrt(error / size), most);
+        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "case %d, output %u: relative error %.3g, more than %.3g", number,
+                  slot, sqrt(error / size), most);
     }
 }
 
 static void line(void *context, const char *text) { strncat(context, text, 4095 - strlen(context)); }
 
-static void check_cases(lth_dtype result)
+/* By `way` (LTHOST_CPU_BF16); tiles take channels in multiples of 32. */
+static void check_cases(lth_dtype result, const char *way)
 {
     for (int i = 0; i < CASES; i++) {
+        bool tiles = strcmp(way, "tiles") == 0 && cases[i].C % 32 == 0 && cases[i].K % 32 == 0;
+        const char *how = tiles ? "channels last, bf16 tiles" : result == LTH_F32 ? cases[i].how : "channels last, bf16";
         double terms[3];
         char text[4096] = "";
         bench_reset(&reference);
@@ -110,7 +115,7 @@ static void check_cases(lth_dtype result)
         make_case(&cpu, LTH_BF16, result, &cases[i], terms);
         bench_go(&cpu, 0);
         cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
-        cr_assert_not_null(strstr(text, result == LTH_F32 ? cases[i].how : "channels last, bf16"), "case %d: %s", i, text);
+        cr_assert_not_null(strstr(text, how), "case %d: %s", i, text);
         cr_assert(result == LTH_BF16 || !strstr(text, "bf16 by f32"), "case %d: %s", i, text);
         compare(i, terms);
     }
@@ -128,12 +133,12 @@ static bool has(const char *isa)
 #endif
 }
 
-/* By the processor's products where it has any, else by plain loops. */
-static void check_sets(lth_dtype result)
+/* By the processor's products or its matrix unit where it has them, else by plain loops. */
+static void check_sets(lth_dtype result, const char *way)
 {
     static const char *const sets[] = { "baseline", "avx2", "avx512" };
     bench_open(&reference, "reference");
-    setenv("LTHOST_CPU_BF16", "library", 1);
+    setenv("LTHOST_CPU_BF16", way, 1);
     setenv("LTHOST_CPU_IMAGES", "last", 1);
     for (int i = 0; i < 3; i++) {
         if (!has(sets[i]))
@@ -141,7 +146,7 @@ static void check_sets(lth_dtype result)
         setenv("LTHOST_CPU_ISA", sets[i], 1);
         setenv("LTHOST_TEST_THREADS", (const char *[]) { "1", "3", "2" }[i], 1);
         bench_open(&cpu, "cpu");
-        check_cases(result);
+        check_cases(result, way);
         bench_close(&cpu);
     }
     unsetenv("LTHOST_CPU_BF16");
@@ -151,17 +156,19 @@ static void check_sets(lth_dtype result)
     bench_close(&reference);
 }
 
-Test(cpu_half_conv, sums_of_bf16_are_as_exact_as_f32_allows) { check_sets(LTH_F32); }
-Test(cpu_half_conv, results_of_bf16_are_rounded_once) { check_sets(LTH_BF16); }
+Test(cpu_half_conv, sums_of_bf16_are_as_exact_as_f32_allows) { check_sets(LTH_F32, "library"); }
+Test(cpu_half_conv, results_of_bf16_are_rounded_once) { check_sets(LTH_BF16, "library"); }
+Test(cpu_half_conv, sums_of_tiles_are_as_exact_as_f32_allows) { check_sets(LTH_F32, "tiles"); }
+Test(cpu_half_conv, results_of_tiles_are_rounded_once) { check_sets(LTH_BF16, "tiles"); }
 
 /* Every element of a convolution and of its gradients is one sum in one order. */
-Test(cpu_half_conv, bits_do_not_depend_on_the_number_of_threads)
+static void check_threads(const char *way)
 {
     static const char *const threads[] = { "1", "2", "3" };
     double terms[3];
     char *first = NULL;
     size_t size = 0;
-    setenv("LTHOST_CPU_BF16", "library", 1);
+    setenv("LTHOST_CPU_BF16", way, 1);
     setenv("LTHOST_CPU_IMAGES", "last", 1);
     for (int i = 0; i < 3; i++) {
         setenv("LTHOST_TEST_THREADS", threads[i], 1);
@@ -178,3 +185,6 @@ Test(cpu_half_conv, bits_do_not_depend_on_the_number_of_threads)
     unsetenv("LTHOST_CPU_IMAGES");
     unsetenv("LTHOST_TEST_THREADS");
 }
+
+Test(cpu_half_conv, bits_do_not_depend_on_the_number_of_threads) { check_threads("library"); }
+Test(cpu_half_conv, bits_of_tiles_do_not_depend_on_the_number_of_threads) { check_threads("tiles"); }

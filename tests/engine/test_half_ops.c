@@ -116,6 +116,14 @@ Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once_with_the_librarys_product
     unsetenv("LTHOST_CPU_BF16");
 }
 
+/* And by tiles as a matrix unit has them. */
+Test(half_ops, every_op_of_bf16_on_cpu_is_rounded_once_with_products_by_tiles)
+{
+    setenv("LTHOST_CPU_BF16", "tiles", 1);
+    check_all("cpu", LTH_BF16, 0);
+    unsetenv("LTHOST_CPU_BF16");
+}
+
 Test(half_ops, cpu_has_no_f16_but_its_casts_and_says_so)
 {
     static const double x[4] = { 0 };

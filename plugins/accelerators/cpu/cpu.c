@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The accelerator `cpu`: fused loops compiled for the processor at hand, matrix products by oneDNN and OpenBLAS. */
 #include "gemm.h"
+#include "half_kernels.h"
 #include "isa.h"
 #include "plan.h"
 #include "pool.h"
@@ -46,6 +47,8 @@ static lth_status init(void *self, const lth_host *host)
 #ifdef __GLIBC__
     snprintf(libc, sizeof libc, "%s", gnu_get_libc_version());
 #endif
+    if (getenv("LTHOST_CPU_BF16") && !cpu_bf16_is("library") && !cpu_bf16_is("tiles"))
+        return lth_fail(host, LTH_INVALID, "LTHOST_CPU_BF16 is '%s'; it may be 'library' or 'tiles'", getenv("LTHOST_CPU_BF16"));
     c->host = host;
     c->threads = host->api->threads(host);
     if (host->api->get_interface(host, LTH_THREADS))
@@ -53,7 +56,7 @@ static lth_status init(void *self, const lth_host *host)
     gemm_open();
     gemm_versions(libraries, sizeof libraries);
     snprintf(c->fingerprint, sizeof c->fingerprint, "cpu %s%s threads=%d %s libc=%s", cpu_kernels()->name,
-             cpu_multiplies_bf16() ? "+bf16" : "", c->threads, libraries, libc);
+             cpu_half_gemm_kernels() ? "+tiles" : cpu_multiplies_bf16() ? "+bf16" : "", c->threads, libraries, libc);
     return LTH_OK;
 }
 

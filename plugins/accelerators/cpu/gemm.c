@@ -6,6 +6,7 @@
  * being held to one thread: entering the pool is ours. */
 #include "gemm.h"
 
+#include "half_kernels.h"
 #include "isa.h"
 #include "pool.h"
 
@@ -17,8 +18,8 @@
 #include <string.h>
 
 enum {
-    SMALL_WORK = 8192, /* multiply-adds */
-    SMALL_PACK = 4096, /* elements of B that the own loops pack on the stack */
+    SMALL_WORK = 8192,        /* multiply-adds */
+    SMALL_PACK = 4096,        /* elements of B that the own loops pack on the stack */
     WIDE_WORK = 1 << 23,      /* multiply-adds from which oneDNN is ahead on AVX-512, */
     LARGE_WORK = 1 << 27,     /* and elsewhere */
     TURNED_ROWS = 128,        /* of C: from there on B is turned for oneDNN, */
@@ -26,6 +27,7 @@ enum {
     BLOCK_ELEMENTS = 3 << 15, /* of packed B at a time: they stay in a second cache */
     ROW_GRAIN = 24,           /* where C is cut: at whole blocks of the kernels */
     COLUMN_GRAIN = 16,
+    TILE_GRAIN = 32, /* both of tiles */
     PACKED_ROWS = 96 /* of C: for fewer, B is not packed where it lies well */
 };
 
@@ -42,29 +44,39 @@ static int64_t chunk_columns(int64_t n, int64_t k)
     return whole(whole(n, whole(n, most)), COLUMN_GRAIN) * COLUMN_GRAIN;
 }
 
-/* A thread's share of the workspace, elements: B as it is packed, or turned. */
-static int64_t block_elements(const gemm *g)
+/* A thread's share of the workspace, bytes: B as it is packed, or turned. */
+static int64_t block_bytes(const gemm *g)
 {
+    int64_t elements = 0;
+    if (g->route == GEMM_TILES)
+        return accel_align(cpu_half_gemm_kernels()->gemm_room(g->m, g->n, g->k));
     if (g->route == GEMM_PANELS)
-        return chunk_columns(g->n, g->k) * (g->k < CPU_PANEL_DEPTH ? g->k : CPU_PANEL_DEPTH);
-    return g->turns_b ? whole(whole(g->n, COLUMN_GRAIN), g->parts_n) * COLUMN_GRAIN * g->k : 0;
+        elements = chunk_columns(g->n, g->k) * (g->k < CPU_PANEL_DEPTH ? g->k : CPU_PANEL_DEPTH);
+    else if (g->turns_b)
+        elements = whole(whole(g->n, COLUMN_GRAIN), g->parts_n) * COLUMN_GRAIN * g->k;
+    return accel_align(elements * lth_dtype_size(g->dtype));
 }
 
-int64_t gemm_workspace(const gemm *g) { return g->threads * accel_align(block_elements(g) * lth_dtype_size(g->dtype)); }
+int64_t gemm_workspace(const gemm *g) { return g->threads * block_bytes(g); }
 
-/* Cuts C into as many parts as there are threads, so that the greatest takes the least: its rows' time, and that of packing. */
+static int64_t row_grain(const gemm *g) { return g->route == GEMM_TILES ? TILE_GRAIN : ROW_GRAIN; }
+static int64_t column_grain(const gemm *g) { return g->route == GEMM_TILES ? TILE_GRAIN : COLUMN_GRAIN; }
+
+/* Cuts C into as many parts as there are threads, so that the greatest takes the least: its rows' time, and that of packing,
+ * of B as though it were so many rows of A, of A as though it were so many columns of B. */
 static void cut(gemm *g)
 {
-    const double pack = g->transpose_b ? 12 : 4; /* in rows of A */
+    const bool tiles = g->route == GEMM_TILES;
+    const double pack = (g->transpose_b ? 12 : 4) * (tiles ? 5 : 1), pack_a = !tiles ? 0 : g->transpose_a ? 60 : 20;
     double best = 0;
     g->parts_m = g->parts_n = 1;
     for (int32_t n = 1; g->batch == 1 && g->route != GEMM_SMALL && n <= g->threads; n++) {
         if (g->threads % n)
             continue;
         int32_t m = g->threads / n;
-        int64_t rows = whole(whole(g->m, ROW_GRAIN), m) * ROW_GRAIN;
-        int64_t columns = whole(whole(g->n, COLUMN_GRAIN), n) * COLUMN_GRAIN;
-        double cost = (double)columns * ((double)rows + pack);
+        int64_t rows = whole(whole(g->m, row_grain(g)), m) * row_grain(g);
+        int64_t columns = whole(whole(g->n, column_grain(g)), n) * column_grain(g);
+        double cost = (double)columns * ((double)rows + pack) + (double)rows * pack_a;
         if (best == 0 || cost < best) {
             best = cost;
             g->parts_m = m, g->parts_n = n;
@@ -75,7 +87,9 @@ static void cut(gemm *g)
 void gemm_plan(gemm *g)
 {
     int64_t padded = (g->n + KERNEL_LANES - 1) / KERNEL_LANES * KERNEL_LANES;
-    if (g->m * g->n * g->k <= SMALL_WORK && g->k * padded <= SMALL_PACK)
+    if (g->dtype == LTH_BF16)
+        g->route = GEMM_TILES;
+    else if (g->m * g->n * g->k <= SMALL_WORK && g->k * padded <= SMALL_PACK)
         g->route = GEMM_SMALL;
     else if (g->dtype == LTH_F64)
         g->route = GEMM_BLAS;
@@ -107,6 +121,24 @@ static void by_panels(const gemm *g, const part *p, const void *a, const void *b
             cpu_kernels()->f32.panel_pack(k, n, from, g->ldb, g->transpose_b, block, 0, cpu_kernels()->f32.panels(n));
             cpu_kernels()->f32.panel_gemm(rows, n, k, by, row, step, block, 0, to, g->n, l > 0);
         }
+}
+
+static void by_tiles(const gemm *g, const part *p, const void *a, const void *b, void *c, void *block)
+{
+    cpu_half_gemm h = { .m = p->i1 - p->i0,
+                        .n = p->j1 - p->j0,
+                        .k = g->k,
+                        .row = g->transpose_a ? 1 : g->lda,
+                        .step = g->transpose_a ? g->lda : 1,
+                        .down = g->transpose_b ? 1 : g->ldb,
+                        .right = g->transpose_b ? g->ldb : 1,
+                        .ldc = g->n,
+                        .narrow = g->result == LTH_BF16,
+                        .room = block };
+    h.a = (const uint16_t *)a + p->i0 * h.row;
+    h.b = (const uint16_t *)b + p->j0 * h.right;
+    h.c = (char *)c + (p->i0 * g->n + p->j0) * lth_dtype_size(g->result);
+    cpu_half_gemm_kernels()->gemm(&h);
 }
 
 /* block: room for B turned, which oneDNN is 5 to 10 % slower without. */
@@ -146,8 +178,8 @@ static bool multiply(const gemm *g, const part *p, const void *a, const void *b,
         return by_small(g, a, b, c);
     if (m <= 0 || n <= 0)
         return true;
-    if (g->route == GEMM_PANELS) {
-        by_panels(g, p, a, b, c, block);
+    if (g->route == GEMM_PANELS || g->route == GEMM_TILES) {
+        (g->route == GEMM_PANELS ? by_panels : by_tiles)(g, p, a, b, c, block);
         return true;
     }
     const void *from = (const char *)a + size * p->i0 * (g->transpose_a ? 1 : g->lda);
@@ -171,16 +203,16 @@ static void task(void *context, int32_t thread, int32_t threads)
 {
     struct gemm_call *call = context;
     const gemm *g = call->g;
-    int64_t first, last, size = lth_dtype_size(g->dtype), parts = g->parts_m * g->parts_n;
-    char *block = call->workspace + thread * accel_align(block_elements(g) * size);
+    int64_t first, last, size = lth_dtype_size(g->dtype), parts = g->parts_m * g->parts_n, result = lth_dtype_size(g->result);
+    char *block = call->workspace + thread * block_bytes(g);
     pool_share(g->batch * parts, 1, thread, threads, &first, &last);
     for (int64_t at = first; at < last; at++) {
         int64_t i = parts == 1 ? at : at / parts, r = parts == 1 ? 0 : at % parts;
         part p;
-        pool_share(g->m, ROW_GRAIN, (int32_t)(r % g->parts_m), g->parts_m, &p.i0, &p.i1);
-        pool_share(g->n, COLUMN_GRAIN, (int32_t)(r / g->parts_m), g->parts_n, &p.j0, &p.j1);
-        if (!multiply(g, &p, call->a + size * i * g->stride_a, call->b + size * i * g->stride_b, call->c + size * i * g->stride_c,
-                      block))
+        pool_share(g->m, row_grain(g), (int32_t)(r % g->parts_m), g->parts_m, &p.i0, &p.i1);
+        pool_share(g->n, column_grain(g), (int32_t)(r / g->parts_m), g->parts_n, &p.j0, &p.j1);
+        if (!multiply(g, &p, call->a + size * i * g->stride_a, call->b + size * i * g->stride_b,
+                      call->c + result * i * g->stride_c, block))
             call->refused = true;
     }
 }
@@ -190,7 +222,7 @@ bool gemm_run(const gemm *g, const void *a, const void *b, void *c, void *worksp
     struct gemm_call call = { g, a, b, c, workspace, false };
     int64_t results = g->batch * g->m * g->n;
     if (g->k == 0 && results)
-        memset(c, 0, (size_t)(results * lth_dtype_size(g->dtype)));
+        memset(c, 0, (size_t)(results * lth_dtype_size(g->result)));
     if (g->k == 0 || !results)
         return true;
     if (g->route == GEMM_ONEDNN && g->threads <= 1)
@@ -201,7 +233,7 @@ bool gemm_run(const gemm *g, const void *a, const void *b, void *c, void *worksp
 
 const char *gemm_route_name(gemm_route route)
 {
-    static const char *const names[] = { "own", "own, packed", "onednn", "openblas" };
+    static const char *const names[] = { "own", "own, packed", "own, by tiles of bf16", "onednn", "openblas" };
     return names[route];
 }
 

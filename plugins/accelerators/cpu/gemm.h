@@ -11,6 +11,7 @@
 typedef enum gemm_route {
     GEMM_SMALL,  /* own loops: under a microsecond, where a library's call costs more than the product */
     GEMM_PANELS, /* fp32: own, with B packed, a part of it at a time */
+    GEMM_TILES,  /* bf16: own, by a matrix unit (half_kernels.h) */
     GEMM_ONEDNN, /* large fp32 */
     GEMM_BLAS    /* fp64 */
 } gemm_route;
@@ -19,7 +20,7 @@ typedef struct gemm {
     int64_t m, n, k, batch;
     int64_t lda, ldb;                     /* elements from one stored row to the next; C is dense */
     int64_t stride_a, stride_b, stride_c; /* elements from one matrix of the batch to the next; 0: the same one */
-    lth_dtype dtype;                      /* F32 or F64 */
+    lth_dtype dtype, result;              /* of A and B: F32, F64, or BF16 where there is a matrix unit; of C: as A's, or F32 */
     int32_t threads;
     bool transpose_a, transpose_b; /* A lies as (k, m); B lies as (n, k) */
     gemm_route route;

@@ -14,6 +14,7 @@
 enum { UNIT = 128, UNIT_OF_WEIGHTS = 256, UNIT_OF_MANY_WEIGHTS = 512, MANY = 1 << 15 };
 
 struct half_conv {
+    const cpu_half_kernel_table *kernels;
     uint32_t op;
     bool narrow;
     int32_t threads;
@@ -26,10 +27,8 @@ struct half_conv {
 
 bool half_conv_takes(uint32_t op, const plain_conv *v)
 {
-    const cpu_half_kernel_table *k = cpu_half_kernels();
     (void)op;
-    return k && v->C % (k->lanes / 2) == 0 && v->K % (k->lanes / 2) == 0 && v->C % HALF_TILE_ROWS == 0 &&
-           v->K % HALF_TILE_ROWS == 0;
+    return cpu_half_conv_kernels(v->C, v->K) != NULL;
 }
 
 static void size_workspace(half_conv *c)
@@ -37,11 +36,14 @@ static void size_workspace(half_conv *c)
     const conv_geometry *g = &c->geometry;
     bool sums = c->op == LTH_OP_CONV_WEIGHT_GRAD;
     int64_t terms = c->kernel * c->C * c->K;
-    c->pairs = (g->images * g->band * g->axis[1].result + 1) / 2;
+    int64_t pixels = g->images * g->band * g->axis[1].result, grain = c->kernels->pairs;
+    c->pairs = ((pixels + 1) / 2 + grain - 1) / grain * grain;
     c->weights = accel_align(terms * (int64_t)(sums ? sizeof(float) : sizeof(uint16_t)));
     c->part = accel_align(conv_scratch(g) * (int64_t)sizeof(uint16_t));
     c->rows = sums ? accel_align(c->pairs * c->K * (int64_t)sizeof(uint32_t)) : 0;
-    c->scratch = c->part + c->rows + (sums ? accel_align(c->pairs * cpu_half_kernels()->lanes * (int64_t)sizeof(uint32_t)) : 0);
+    c->scratch =
+        c->part + c->rows +
+        accel_align(sums ? c->pairs * c->kernels->lanes * (int64_t)sizeof(uint32_t) : c->kernels->rows_room(pixels, g->columns));
 }
 
 lth_status half_conv_new(uint32_t op, const plain_conv *v, bool narrow, int32_t threads, half_conv **out)
@@ -50,7 +52,13 @@ lth_status half_conv_new(uint32_t op, const plain_conv *v, bool narrow, int32_t 
     if (!c)
         return LTH_NO_MEMORY;
     bool turned = op == LTH_OP_CONV_DATA_GRAD, sums = op == LTH_OP_CONV_WEIGHT_GRAD;
-    *c = (half_conv) { .op = op, .narrow = narrow, .threads = threads, .C = v->C, .K = v->K, .kernel = plain_volume(v->kernel) };
+    *c = (half_conv) { .kernels = cpu_half_conv_kernels(v->C, v->K),
+                       .op = op,
+                       .narrow = narrow,
+                       .threads = threads,
+                       .C = v->C,
+                       .K = v->K,
+                       .kernel = plain_volume(v->kernel) };
     int64_t unit = !sums                ? UNIT * (turned ? v->stride[1] * v->stride[2] : 1)
                    : v->C * v->K < MANY ? UNIT_OF_WEIGHTS
                                         : UNIT_OF_MANY_WEIGHTS;
@@ -82,7 +90,7 @@ int64_t half_conv_workspace(const half_conv *c) { return c->weights + c->threads
 void half_conv_text(const half_conv *c, char *text, size_t size)
 {
     const conv_geometry *g = &c->geometry;
-    snprintf(text, size, "channels last, bf16, %lld x %lld pixels%s", (long long)g->units,
+    snprintf(text, size, "channels last, bf16%s, %lld x %lld pixels%s", c->kernels->gemm ? " tiles" : "", (long long)g->units,
              (long long)(g->images * g->band * g->axis[1].result), g->direct ? "" : ", padded");
 }
 
@@ -134,7 +142,7 @@ static void pack(void *context, int32_t thread, int32_t threads)
 {
     const half_call *call = context;
     const conv_geometry *g = &call->c->geometry;
-    int64_t lanes = cpu_half_kernels()->lanes, first, last;
+    int64_t lanes = call->c->kernels->lanes, first, last;
     pool_share(g->columns, lanes, thread, threads, &first, &last);
     for (int32_t i = 0; i < g->class_count; i++) {
         const conv_class *k = &g->classes[i];
@@ -153,33 +161,22 @@ static void convolve(void *context, int32_t thread, int32_t threads)
     const half_conv *c = call->c;
     const conv_geometry *g = &c->geometry;
     int64_t first, last, row = g->axis[1].result * g->columns, size = c->narrow ? sizeof(uint16_t) : sizeof(float);
+    char *scratch = scratch_of(call, thread);
     pool_share(g->units, 1, thread, threads, &first, &last);
     for (int64_t i = first; i < last; i++) {
         conv_unit u = conv_unit_at(g, i);
-        const uint16_t *source = conv_unit_half(g, &u, call->first, scratch_of(call, thread));
+        const uint16_t *source = conv_unit_half(g, &u, call->first, (uint16_t *)(void *)scratch);
         char *result = (char *)call->result + (u.image * g->axis[0].result + u.row) * row * size;
         for (int32_t j = 0; j < g->class_count; j++) {
             const conv_class *k = &g->classes[j];
-            cpu_half_kernels()->rows(&(cpu_half_rows) { source, (uint16_t *)(void *)call->workspace + k->weight, k->from, k->to,
-                                                        k->run, result, conv_unit_pixels(g, k, &u), k->length, g->columns,
-                                                        k->runs, c->narrow });
+            c->kernels->rows(&(cpu_half_rows) { source, (uint16_t *)(void *)call->workspace + k->weight, k->from, k->to, k->run,
+                                                result, conv_unit_pixels(g, k, &u), k->length, g->columns, k->runs, c->narrow,
+                                                scratch + c->part });
         }
     }
 }
 
 /* ---- Weight gradient ---- */
-
-/* The gradient of a unit's pixels: (rows of a tile, pair of pixels, row). */
-static void pair_gradient(const half_conv *c, const uint16_t *d, int64_t pixels, uint32_t *to)
-{
-    int64_t pairs = (pixels + 1) / 2;
-    for (int64_t p = 0; p < pairs; p++) {
-        const uint16_t *even = d + 2 * p * c->K, *odd = 2 * p + 1 < pixels ? even + c->K : NULL;
-        for (int64_t k = 0; k < c->K; k += HALF_TILE_ROWS)
-            for (int64_t i = k; i < k + HALF_TILE_ROWS; i++)
-                to[k * pairs + p * HALF_TILE_ROWS + (i - k)] = even[i] | (odd ? (uint32_t)odd[i] << 16 : 0);
-    }
-}
 
 /* Panels of the gradient (K, tap, C), each of some channels at one tap, shared out among the threads, each of which goes through
  * all images. */
@@ -189,7 +186,7 @@ static void sum(void *context, int32_t thread, int32_t threads)
     const half_conv *c = call->c;
     const conv_geometry *g = &c->geometry;
     const conv_class *k = g->classes;
-    const cpu_half_kernel_table *kernels = cpu_half_kernels();
+    const cpu_half_kernel_table *kernels = c->kernels;
     int64_t first, last, row = g->axis[1].result * g->columns, lanes = kernels->lanes, panels = (c->C + lanes - 1) / lanes,
                          per_run = k->taps / k->runs;
     char *scratch = scratch_of(call, thread);
@@ -198,14 +195,15 @@ static void sum(void *context, int32_t thread, int32_t threads)
     pool_share(k->taps * panels, 1, thread, threads, &first, &last);
     for (int64_t i = 0; i < g->units && first < last; i++) {
         conv_unit u = conv_unit_at(g, i);
-        int64_t pixels = u.images * u.rows * g->axis[1].result, pairs = (pixels + 1) / 2;
+        int64_t pixels = u.images * u.rows * g->axis[1].result, grain = kernels->pairs,
+                pairs = ((pixels + 1) / 2 + grain - 1) / grain * grain;
         const uint16_t *source = conv_unit_half(g, &u, call->first, (uint16_t *)(void *)scratch);
-        pair_gradient(c, call->second + (u.image * g->axis[0].result + u.row) * row, pixels, rows);
+        kernels->turn(call->second + (u.image * g->axis[0].result + u.row) * row, pixels, c->K, rows);
         for (int64_t j = first; j < last; j++) {
             int64_t tap = j / panels, channel = j % panels * lanes, width = c->C - channel < lanes ? c->C - channel : lanes;
             const uint16_t *x = source + k->run[tap / per_run] + tap % per_run * c->C + channel;
             kernels->pair(x, k->from, pixels, width, columns);
-            for (int64_t r = 0; r < c->K; r += HALF_TILE_ROWS)
+            for (int64_t r = 0; r < c->K; r += kernels->tile_rows)
                 kernels->sums(&(cpu_half_sums) { rows + r * pairs, columns, total + (r * c->kernel + tap) * c->C + channel, pairs,
                                                  c->kernel * c->C, i > 0, width == lanes });
         }

@@ -40,25 +40,25 @@ static inline void vector_narrow(uint16_t *y, vector x)
 #endif
 
 /* Elements that are multiplied by a panel's columns at once, and the panel's vectors. */
-enum { LANES = 2 * FLOATS };
+enum { LANES = 2 * FLOATS, TILE_ROWS = 8 };
 
 typedef struct half_tile {
-    vector at[HALF_TILE_ROWS][2];
+    vector at[TILE_ROWS][2];
 } half_tile;
 
 /* a: of each row; step: from a pair to the next. wide: two vectors, else one. */
-static inline __attribute__((always_inline)) void half_terms(half_tile *s, const pair_at *const *a, int64_t step, const uint32_t *b,
-                                                             int64_t count, bool wide)
+static inline __attribute__((always_inline)) void half_terms(half_tile *s, const pair_at *const *a, int64_t step,
+                                                             const uint32_t *b, int64_t count, bool wide)
 {
     const pair_at *a0 = a[0], *a1 = a[1], *a2 = a[2], *a3 = a[3], *a4 = a[4], *a5 = a[5], *a6 = a[6], *a7 = a[7];
     half_tile t = *s;
     for (int64_t l = 0; l < count; l++, b += wide ? LANES : FLOATS) {
         pairs b0 = pairs_load(b), b1 = wide ? pairs_load(b + FLOATS) : b0;
-#define HALF_TERM(i)                                 \
-    {                                                \
-        pairs x = pairs_of(a##i[l * step]);          \
-        t.at[i][0] = pairs_dot(x, b0, t.at[i][0]);   \
-        if (wide)                                    \
+#define HALF_TERM(i)                                   \
+    {                                                  \
+        pairs x = pairs_of(a##i[l * step]);            \
+        t.at[i][0] = pairs_dot(x, b0, t.at[i][0]);     \
+        if (wide)                                      \
             t.at[i][1] = pairs_dot(x, b1, t.at[i][1]); \
     }
         HALF_TERM(0)
@@ -74,16 +74,16 @@ static inline __attribute__((always_inline)) void half_terms(half_tile *s, const
     *s = t;
 }
 
-static inline __attribute__((always_inline)) void half_rows_of_panel(const cpu_half_rows *c, const uint32_t *weight, int64_t first,
-                                                                     bool wide)
+static inline __attribute__((always_inline)) void half_rows_of_panel(const cpu_half_rows *c, const uint32_t *weight,
+                                                                     int64_t first, bool wide)
 {
-    for (int64_t m = 0; m < c->rows; m += HALF_TILE_ROWS) {
-        const pair_at *a[HALF_TILE_ROWS];
+    for (int64_t m = 0; m < c->rows; m += TILE_ROWS) {
+        const pair_at *a[TILE_ROWS];
         const uint32_t *b = weight;
         half_tile s = { 0 };
-        int64_t rows = c->rows - m < HALF_TILE_ROWS ? c->rows - m : HALF_TILE_ROWS;
+        int64_t rows = c->rows - m < TILE_ROWS ? c->rows - m : TILE_ROWS;
         for (int32_t r = 0; r < c->runs; r++, b += c->length / 2 * (wide ? LANES : FLOATS)) {
-            for (int64_t i = 0; i < HALF_TILE_ROWS; i++)
+            for (int64_t i = 0; i < TILE_ROWS; i++)
                 a[i] = (const pair_at *)(c->source + c->from[m + (i < rows ? i : 0)] + c->run[r]);
             half_terms(&s, a, 1, b, c->length / 2, wide);
         }
@@ -114,12 +114,12 @@ static void rows(const cpu_half_rows *c)
 static inline __attribute__((always_inline)) void half_sums(const cpu_half_sums *c, bool wide)
 {
     half_tile s = { 0 };
-    const pair_at *a = (const pair_at *)c->rows, *row[HALF_TILE_ROWS] = { a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7 };
-    for (int64_t i = 0; i < HALF_TILE_ROWS && c->add; i++)
+    const pair_at *a = (const pair_at *)c->rows, *row[TILE_ROWS] = { a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7 };
+    for (int64_t i = 0; i < TILE_ROWS && c->add; i++)
         for (int64_t j = 0; j < (wide ? 2 : 1); j++)
             s.at[i][j] = vector_load(c->result + i * c->width + j * FLOATS);
-    half_terms(&s, row, HALF_TILE_ROWS, c->columns, c->pairs, wide);
-    for (int64_t i = 0; i < HALF_TILE_ROWS; i++)
+    half_terms(&s, row, TILE_ROWS, c->columns, c->pairs, wide);
+    for (int64_t i = 0; i < TILE_ROWS; i++)
         for (int64_t j = 0; j < (wide ? 2 : 1); j++)
             vector_store(c->result + i * c->width + j * FLOATS, s.at[i][j]);
 }
@@ -143,4 +143,30 @@ static void pair(const uint16_t *source, const int32_t *from, int64_t count, int
         to[i] = source[from[count - 1] + i];
 }
 
-const cpu_half_kernel_table PASTE(cpu_half_kernels, ISA) = { .lanes = LANES, .rows = rows, .sums = sums, .pair = pair };
+static void turn(const uint16_t *d, int64_t pixels, int64_t columns, uint32_t *to)
+{
+    int64_t pairs = (pixels + 1) / 2;
+    for (int64_t p = 0; p < pairs; p++) {
+        const uint16_t *even = d + 2 * p * columns, *odd = 2 * p + 1 < pixels ? even + columns : NULL;
+        for (int64_t k = 0; k < columns; k += TILE_ROWS)
+            for (int64_t i = k; i < k + TILE_ROWS; i++)
+                to[k * pairs + p * TILE_ROWS + (i - k)] = even[i] | (odd ? (uint32_t)odd[i] << 16 : 0);
+    }
+}
+
+static int64_t rows_room(int64_t rows, int64_t columns)
+{
+    (void)rows;
+    (void)columns;
+    return 0;
+}
+
+const cpu_half_kernel_table PASTE(cpu_half_kernels, ISA) = { .lanes = LANES,
+                                                             .channels = FLOATS > (int)TILE_ROWS ? (int)FLOATS : (int)TILE_ROWS,
+                                                             .tile_rows = TILE_ROWS,
+                                                             .pairs = 1,
+                                                             .rows_room = rows_room,
+                                                             .rows = rows,
+                                                             .sums = sums,
+                                                             .pair = pair,
+                                                             .turn = turn };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define _DEFAULT_SOURCE /* syscall */
 #include "isa.h"
 
 #include "half_kernels.h"
@@ -8,6 +9,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 enum { MOST_SETS = 3 };
 
@@ -34,6 +40,22 @@ static int available(kernel_set sets[MOST_SETS])
 }
 
 static kernel_set chosen;
+static bool has_matrix_unit;
+
+/* Whether the processor multiplies tiles of bf16, and the kernel lets this process use them: their state is large, so that it
+ * wants to be asked (Documentation/arch/x86/xstate.rst). */
+static bool find_matrix_unit(void)
+{
+#if defined(__x86_64__) && defined(__linux__)
+    const unsigned tiles_of_bf16 = 1u << 22 | 1u << 24;
+    const long request_permission = 0x1023, tile_data = 18;
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & tiles_of_bf16) == tiles_of_bf16 &&
+           __builtin_cpu_supports("avx512bf16") && syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
 
 bool cpu_kernels_choose(const char *wanted, char *names, size_t size)
 {
@@ -47,17 +69,44 @@ bool cpu_kernels_choose(const char *wanted, char *names, size_t size)
         strncat(names, i ? ", " : "", size - strlen(names) - 1);
         strncat(names, sets[i].kernels->name, size - strlen(names) - 1);
     }
+    has_matrix_unit = find_matrix_unit();
     return chosen.kernels != NULL;
 }
 
 const cpu_kernel_table *cpu_kernels(void) { return chosen.kernels; }
 const cpu_image_kernel_table *cpu_image_kernels(void) { return chosen.images; }
 
-const cpu_half_kernel_table *cpu_half_kernels(void)
+bool cpu_bf16_is(const char *way)
+{
+    const char *wanted = getenv("LTHOST_CPU_BF16");
+    return wanted && strcmp(wanted, way) == 0;
+}
+
+const cpu_half_kernel_table *cpu_half_gemm_kernels(void)
+{
+    if (cpu_bf16_is("library"))
+        return NULL;
+#if defined(__x86_64__)
+    if (chosen.kernels == &cpu_kernels_avx512 && has_matrix_unit)
+        return &cpu_half_tiles_amx;
+#endif
+    return cpu_bf16_is("tiles") ? &cpu_half_tiles_baseline : NULL;
+}
+
+static const cpu_half_kernel_table *dot_products(void)
 {
 #if defined(__x86_64__)
     if (chosen.kernels == &cpu_kernels_avx512 && __builtin_cpu_supports("avx512bf16"))
         return cpu_multiplies_bf16() ? &cpu_half_kernels_avx512bf16 : NULL;
 #endif
-    return cpu_emulates_bf16() ? &cpu_half_kernels_baseline : NULL;
+    return cpu_bf16_is("library") || cpu_bf16_is("tiles") ? &cpu_half_kernels_baseline : NULL;
+}
+
+const cpu_half_kernel_table *cpu_half_conv_kernels(int64_t channels, int64_t columns)
+{
+    const cpu_half_kernel_table *const tables[] = { cpu_half_gemm_kernels(), dot_products() };
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        if (tables[i] && channels % tables[i]->channels == 0 && columns % tables[i]->channels == 0)
+            return tables[i];
+    return NULL;
 }

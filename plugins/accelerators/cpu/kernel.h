@@ -38,8 +38,8 @@ typedef struct cpu_site {
 
 /* Makers fill kind, work and detail; `threads` is set. LTH_UNSUPPORTED: not this one; ask the next. */
 typedef lth_status cpu_maker(cpu_kernel *k, const cpu_site *site);
-cpu_maker cpu_make_gemm, cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_planar, cpu_make_conv,
-    cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_rnn, cpu_make_plain;
+cpu_maker cpu_make_gemm, cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_planar,
+    cpu_make_conv, cpu_make_columns, cpu_make_planes, cpu_make_rows, cpu_make_reduction, cpu_make_rnn, cpu_make_plain;
 
 /* Frees what the kind made of it. */
 static inline void cpu_kernel_release(cpu_kernel *k)
@@ -53,17 +53,18 @@ static inline void cpu_kernel_release(cpu_kernel *k)
 /* bf16: whether a node is run by the f32 kernel on converted operands; and that one, as `make` makes it. schedule: the plan's,
  * with the wide graph, and as long-lived as the kernel. */
 bool cpu_is_wide(const lth_graph *g, const lth_node *n);
-/* A product of bf16 by the processor's own instructions. LTH_UNSUPPORTED: it has none, or is too small. */
+/* A product of bf16 by oneDNN, by the processor's own instructions. LTH_UNSUPPORTED: it has none, or is too small. */
 cpu_maker cpu_make_gemm_half;
 bool cpu_multiplies_bf16(void);
-bool cpu_emulates_bf16(void); /* told to, where it cannot; for tests */
+/* Whether LTHOST_CPU_BF16 asks for this way: "library" or "tiles", also where it is not the fastest or has to be emulated. */
+bool cpu_bf16_is(const char *way);
 /* A convolution of bf16 that lies channels last, or one of its gradients, by the processor's own instructions. */
 cpu_maker cpu_make_half_conv;
 int64_t cpu_half_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* 0: it has none */
 lth_status cpu_make_wide(cpu_kernel *k, const cpu_site *site, const accel_schedule *schedule, cpu_maker *make);
 
 /* Whether a product's kernel takes the operand as it lies. */
-bool cpu_gemm_takes(const accel_view *view);
+bool cpu_gemm_takes(const lth_graph *g, const lth_node *n, const accel_view *view);
 bool cpu_attention_takes(const lth_node *n, uint32_t operand, const accel_view *view);
 /* Bytes of workspace that the kernel for a node wants. */
 int64_t cpu_gemm_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on so many at most */
@@ -75,6 +76,6 @@ int64_t cpu_channel_norm_workspace(const lth_graph *g, const lth_node *n);
 int64_t cpu_columns_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on so many at most */
 int64_t cpu_last_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
 int64_t cpu_planar_workspace(const lth_graph *g, const lth_node *n, int32_t threads);
-int64_t cpu_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads);    /* on 1, or as many */
+int64_t cpu_conv_workspace(const lth_graph *g, const lth_node *n, int32_t threads); /* on 1, or as many */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * MATMUL: shapes and views become the numbers of a gemm. A transposed, sliced or repeated operand is read as it lies. */
 #include "gemm.h"
+#include "half_kernels.h"
 #include "kernel.h"
 
 #include <stdlib.h>
@@ -39,10 +40,28 @@ static bool matrix_of(const accel_view *v, matrix *out)
     return rows <= INT32_MAX && columns <= INT32_MAX && out->ld <= INT32_MAX;
 }
 
-bool cpu_gemm_takes(const accel_view *view)
+/* Of the products of bf16 those that a matrix unit computes, and that are large enough to gain. */
+static bool is_tiled(const lth_graph *g, const lth_node *n)
+{
+    enum { LEAST_WORK = 8192 }; /* multiply-adds of each */
+    const lth_attr_matmul *t = lth_node_attributes(g, n);
+    const lth_shape *c = lth_node_shape(g, n, 0), *a = lth_node_operand_shape(g, n, 0);
+    int64_t work = c->dim[c->rank - 2] * c->dim[c->rank - 1] * a->dim[a->rank - (t->transpose_a ? 2 : 1)];
+    return cpu_half_gemm_kernels() && (c->dtype == LTH_BF16 || c->dtype == LTH_F32) &&
+           (work >= LEAST_WORK || cpu_bf16_is("tiles"));
+}
+
+/* Whether products are computed by this file's kernel. */
+static bool is_own(const lth_graph *g, const lth_node *n)
+{
+    lth_dtype dtype = accel_node_dtype(g, n);
+    return n->op == LTH_OP_MATMUL && (dtype == LTH_F32 || dtype == LTH_F64 || (dtype == LTH_BF16 && is_tiled(g, n)));
+}
+
+bool cpu_gemm_takes(const lth_graph *g, const lth_node *n, const accel_view *view)
 {
     matrix m;
-    return matrix_of(view, &m);
+    return is_own(g, n) && matrix_of(view, &m);
 }
 
 static bool run(const cpu_kernel *k, const accel_call *call)
@@ -66,13 +85,14 @@ static const cpu_kernel_kind kind = { run, text, NULL };
 /* Nanoseconds on one thread of a machine of today: 25 multiply-adds each in f32. */
 static double work_of(const gemm *g)
 {
-    return 300 + (double)g->batch * (20 + (double)(g->m * g->n * g->k) / (g->dtype == LTH_F32 ? 25 : 12));
+    double speed = g->dtype == LTH_BF16 ? 250 : g->dtype == LTH_F32 ? 25 : 12;
+    return 300 + (double)g->batch * (20 + (double)(g->m * g->n * g->k) / speed);
 }
 
 /* How B will lie is not known yet: room for either. */
 int64_t cpu_gemm_workspace(const lth_graph *g, const lth_node *n, int32_t threads)
 {
-    if (n->op != LTH_OP_MATMUL)
+    if (!is_own(g, n))
         return 0;
     const lth_attr_matmul *t = lth_node_attributes(g, n);
     const lth_shape *c = lth_node_shape(g, n, 0), *a = lth_node_operand_shape(g, n, 0);
@@ -83,6 +103,7 @@ int64_t cpu_gemm_workspace(const lth_graph *g, const lth_node *n, int32_t thread
                          .k = a->dim[a->rank - (t->transpose_a ? 2 : 1)],
                          .batch = 1,
                          .dtype = accel_node_dtype(g, n),
+                         .result = c->dtype,
                          .threads = threads,
                          .transpose_b = turned };
         gemm_plan(&product);
@@ -97,8 +118,7 @@ lth_status cpu_make_gemm(cpu_kernel *k, const cpu_site *site)
     lth_dtype dtype = accel_node_dtype(site->graph, n);
     const lth_attr_matmul *t = lth_node_attributes(site->graph, n);
     matrix a, b;
-    if (n->op != LTH_OP_MATMUL || (dtype != LTH_F32 && dtype != LTH_F64) || !matrix_of(&site->in[0].view, &a) ||
-        !matrix_of(&site->in[1].view, &b))
+    if (!is_own(site->graph, n) || !matrix_of(&site->in[0].view, &a) || !matrix_of(&site->in[1].view, &b))
         return LTH_UNSUPPORTED;
     gemm *g = k->detail = calloc(1, sizeof *g);
     if (!g)
@@ -115,6 +135,7 @@ lth_status cpu_make_gemm(cpu_kernel *k, const cpu_site *site)
                   .stride_b = b.stride,
                   .stride_c = m * columns,
                   .dtype = dtype,
+                  .result = c->dtype,
                   .threads = k->threads,
                   .transpose_a = a.transposed != (t->transpose_a != 0),
                   .transpose_b = b.transposed != (t->transpose_b != 0) };

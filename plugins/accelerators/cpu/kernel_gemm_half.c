@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * MATMUL of bf16, by oneDNN on processors that multiply bf16 themselves: AVX-512 with its dot products, or AMX. Sums are f32, and
- * the result is rounded once, as by the f32 kernel between two conversions (kernel_wide.c), which does it elsewhere. */
+ * MATMUL of bf16, by oneDNN on processors that multiply bf16 by AVX-512's dot products; those with a matrix unit have own kernels
+ * (kernel_gemm.c). Sums are f32, and the result is rounded once, as by the f32 kernel between two conversions (kernel_wide.c),
+ * which does it elsewhere. */
 #include "kernel.h"
 #include "onednn_compat.h"
 #include "pool.h"
@@ -20,14 +21,8 @@ typedef struct half {
     char name[48];
 } half;
 
-/* LTHOST_CPU_BF16 = library: oneDNN's products wherever it has any, its plain loops too; for tests of this file. */
-static bool is_forced(void)
-{
-    const char *wanted = getenv("LTHOST_CPU_BF16");
-    return wanted && strcmp(wanted, "library") == 0;
-}
-
-bool cpu_emulates_bf16(void) { return is_forced(); }
+/* Its products wherever the library has any, its plain loops too; for tests of this file. */
+static bool is_forced(void) { return cpu_bf16_is("library"); }
 
 bool cpu_multiplies_bf16(void)
 {
@@ -78,7 +73,8 @@ static void text(const cpu_kernel *k, char *text, size_t size)
 static const cpu_kernel_kind kind = { run, text, release };
 
 /* (batch, rows, columns), as it lies dense: columns first where it is transposed. */
-static dnnl_status_t lay_out(onednn_layout *l, int64_t batch, int64_t rows, int64_t columns, bool transposed, dnnl_data_type_t type)
+static dnnl_status_t lay_out(onednn_layout *l, int64_t batch, int64_t rows, int64_t columns, bool transposed,
+                             dnnl_data_type_t type)
 {
     dnnl_dims_t dim = { batch, rows, columns }, stride = { rows * columns, transposed ? 1 : columns, transposed ? rows : 1 };
     return onednn_strided(l, 3, dim, type, stride);
@@ -101,7 +97,7 @@ static dnnl_status_t make_primitive(half *h)
     return status;
 }
 
-/* Multiply-adds a nanosecond on one thread, by AVX-512; AMX does some times as many. */
+/* Multiply-adds a nanosecond on one thread. */
 static const double SPEED = 80;
 
 lth_status cpu_make_gemm_half(cpu_kernel *k, const cpu_site *site)
@@ -114,7 +110,8 @@ lth_status cpu_make_gemm_half(cpu_kernel *k, const cpu_site *site)
     int64_t batch = 1, M = c->dim[c->rank - 2], N = c->dim[c->rank - 1], K = a->dim[a->rank - (t->transpose_a ? 2 : 1)];
     for (int32_t i = 0; i < c->rank - 2; i++)
         batch *= c->dim[i];
-    if (batch * M * N * K == 0 || (batch * M * N * K < LEAST_WORK && !is_forced()) || (c->dtype != LTH_BF16 && c->dtype != LTH_F32))
+    if (batch * M * N * K == 0 || (batch * M * N * K < LEAST_WORK && !is_forced()) ||
+        (c->dtype != LTH_BF16 && c->dtype != LTH_F32))
         return LTH_UNSUPPORTED;
     half *h = calloc(1, sizeof *h);
     if (!h)

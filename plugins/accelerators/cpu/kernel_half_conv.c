@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Convolution and its gradients of bf16 images that lie channels last (channels_last.h), where the processor multiplies bf16
- * itself: by its products, or in f32 by Winograd's a quarter as many, which takes about as long. Sums are f32, and a result of
- * bf16 is rounded once, as by the f32 kernel between two conversions (kernel_wide.c), which does it elsewhere. */
+ * itself: by its products, or, where it has no matrix unit, in f32 by Winograd's a quarter as many, which takes about as long.
+ * Sums are f32, and a result of bf16 is rounded once, as by the f32 kernel between two conversions (kernel_wide.c), which does it
+ * elsewhere. */
 #include "channels_last.h"
 #include "half_conv.h"
+#include "half_kernels.h"
 #include "kernel.h"
 #include "winograd.h"
 
@@ -58,8 +60,9 @@ static lth_status make(const lth_graph *g, const lth_node *n, int32_t threads, h
     plain_conv v = cpu_conv_of(g, n);
     bool narrow = is_narrow(g, n);
     *out = (half) { NULL, NULL };
-    return !narrow && winograd_takes(n->op, &v) ? winograd_new(n->op, &v, true, threads, &out->fast)
-                                                : half_conv_new(n->op, &v, narrow, threads, &out->terms);
+    return !narrow && !cpu_half_conv_kernels(v.C, v.K)->gemm && winograd_takes(n->op, &v)
+               ? winograd_new(n->op, &v, true, threads, &out->fast)
+               : half_conv_new(n->op, &v, narrow, threads, &out->terms);
 }
 
 lth_status cpu_make_half_conv(cpu_kernel *k, const cpu_site *site)

@@ -52,10 +52,7 @@ static bool takes_view(void *context, const lth_graph *g, uint32_t node, uint32_
 {
     (void)context;
     const lth_node *n = lth_graph_node(g, node);
-    lth_dtype dtype = accel_node_dtype(g, n);
-    if (cpu_attention_takes(n, operand, view))
-        return true;
-    return n->op == LTH_OP_MATMUL && (dtype == LTH_F32 || dtype == LTH_F64) && cpu_gemm_takes(view);
+    return cpu_attention_takes(n, operand, view) || cpu_gemm_takes(g, n, view);
 }
 
 static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
@@ -63,7 +60,7 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     const lth_plan *p = context;
     const lth_node *n = lth_graph_node(g, node);
     bool wide = cpu_is_wide(g, n);
-    int64_t half = cpu_half_conv_workspace(g, n, p->threads);
+    int64_t half = cpu_half_conv_workspace(g, n, p->threads) + (wide ? cpu_gemm_workspace(g, n, p->threads) : 0);
     if (half)
         return half;
     const lth_graph *computed = wide ? p->wide : g;
@@ -71,24 +68,25 @@ static int64_t workspace(void *context, const lth_graph *g, uint32_t node)
     conv = conv ? conv : cpu_planar_workspace(computed, n, p->threads);
     conv = conv ? conv : cpu_conv_workspace(computed, n, p->threads);
     int64_t other = cpu_gemm_workspace(computed, n, p->threads) + cpu_rows_workspace(computed, n) +
-                    cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) + cpu_rnn_workspace(computed, n);
+                    cpu_reduction_workspace(computed, n) + cpu_channel_norm_workspace(computed, n) +
+                    cpu_rnn_workspace(computed, n);
     return (wide ? plain_wide_bytes(g, n) : 0) + (conv ? conv : other) + cpu_attention_workspace(g, n, p->threads);
 }
 
 static lth_status choose_kernel(lth_plan *p, cpu_kernel *k, const accel_launch *l, accel_error *e)
 {
-    static cpu_maker *const makers[] = {
-        cpu_make_gemm,    cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool, cpu_make_channel_norm, cpu_make_planar,
-        cpu_make_conv,   
-        cpu_make_columns, cpu_make_planes,    cpu_make_rows,      cpu_make_reduction, cpu_make_rnn,          cpu_make_plain
-    };
+    static cpu_maker *const narrow[] = { cpu_make_gemm, cpu_make_gemm_half, cpu_make_half_conv };
+    static cpu_maker *const makers[] = { cpu_make_gemm,         cpu_make_attention, cpu_make_last_conv, cpu_make_last_pool,
+                                         cpu_make_channel_norm, cpu_make_planar,    cpu_make_conv,      cpu_make_columns,
+                                         cpu_make_planes,       cpu_make_rows,      cpu_make_reduction, cpu_make_rnn,
+                                         cpu_make_plain };
     const accel_schedule *s = p->schedule;
     const lth_node *n = lth_graph_node(s->graph, l->node);
     cpu_site site = { s->graph, n, s->operands + l->first_operand, s->operands + l->first_result };
     bool wide = cpu_is_wide(s->graph, n);
-    lth_status status = cpu_make_gemm_half(k, &site);
-    if (status == LTH_UNSUPPORTED)
-        status = cpu_make_half_conv(k, &site);
+    lth_status status = LTH_UNSUPPORTED;
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow && wide && status == LTH_UNSUPPORTED; i++)
+        status = narrow[i](k, &site);
     for (size_t i = 0; i < sizeof makers / sizeof *makers && status == LTH_UNSUPPORTED; i++)
         status = wide ? cpu_make_wide(k, &site, &p->wide_schedule, makers[i]) : makers[i](k, &site);
     if (status == LTH_UNSUPPORTED) {
