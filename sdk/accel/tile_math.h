@@ -12,6 +12,14 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Before a loop whose iterations do not depend on each other. */
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wpass-failed" /* loops over functions of the C library stay scalar */
+#define TILE_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define TILE_LOOP _Pragma("GCC ivdep")
+#endif
+
 #if defined(__FMA__) || defined(__aarch64__)
 #define TILE_FMA(a, b, c) __builtin_fmaf(a, b, c)
 #else

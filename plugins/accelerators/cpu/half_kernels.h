@@ -5,6 +5,8 @@
 #ifndef CPU_HALF_KERNELS_H
 #define CPU_HALF_KERNELS_H
 
+#include "attention.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,7 +53,11 @@ typedef struct cpu_half_kernel_table {
     /* The same of d (pixels, columns), by tile_rows columns at a time, in an order of its own: `columns` times all pairs. */
     void (*turn)(const uint16_t *d, int64_t pixels, int64_t columns, uint32_t *to);
     int64_t (*gemm_room)(int64_t m, int64_t n, int64_t k); /* falls with none of them */
-    void (*gemm)(const cpu_half_gemm *g);                  /* NULL: it has none */
+    void (*gemm)(const cpu_half_gemm *g);                  /* NULL: it has none, and none of what follows */
+    /* Attention of bf16, as in isa.h. */
+    int64_t (*attention_room)(const cpu_attention *a, bool back);
+    void (*attention)(const cpu_attention *a, int64_t first, int64_t last, void *room);
+    void (*attention_grad)(const cpu_attention *a, int64_t first, int64_t last, void *room);
 } cpu_half_kernel_table;
 
 /* What multiplies images of so many channels and products; NULL: bf16 is not the faster way here. */

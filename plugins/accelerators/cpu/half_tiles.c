@@ -7,13 +7,28 @@
  * than CHUNK steps are kept between one chunk and the next, so that rows and a panel stay in the first cache. */
 #include "half_kernels.h"
 
+#include <lthost/accel/tile.h>
+#include <lthost/accel/tile_math.h>
+#include <lthost/random.h>
 #include <string.h>
-#if defined(__AMX_BF16__)
-#include <immintrin.h>
-#endif
 
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
+#define TILE(name) PASTE(name, ISA)
+#define LOOP TILE_LOOP
+
+#include "vector.h"
+#include <lthost/accel/tile_philox.h>
+
+#define T float
+#define BITS int32_t
+#define NAME(name) name##_float
+#include "vector_float.h"
+#undef T
+#undef BITS
+#undef NAME
+
+#include "vector_exp.h"
 
 enum {
     SIDE = 32, /* rows of a block, columns of a panel, terms of a step */
@@ -385,10 +400,26 @@ typedef struct chunk {
     float *sums;
 } chunk;
 
+/* Asks for part `part` of `parts` of the rows from i on, which are packed next. */
+static void prefetch_rows(const cpu_half_gemm *g, const chunk *c, int64_t i, int64_t part, int64_t parts)
+{
+    const int64_t steps = c->end - c->s, first = c->s * SIDE;
+    const bool turned = g->step != 1; /* 32 rows' element of a term is a line, else 32 terms of a row */
+    int64_t count = turned ? least(steps * SIDE, g->k - first) : least(g->m - i, SIDE), away = turned ? g->step : g->row;
+    if (i >= c->i1)
+        return;
+    for (int64_t r = count * part / parts; r < count * (part + 1) / parts; r++) {
+        const uint16_t *from = g->a + i * g->row + first * g->step + r * away;
+        for (int64_t l = 0; l < (turned ? 1 : steps); l++)
+            __builtin_prefetch(from + l * SIDE, 0, 2);
+    }
+}
+
 static void multiply_block(const cpu_half_gemm *g, const chunk *c, int64_t i, int64_t panels)
 {
     int64_t steps = c->end - c->s;
     for (int64_t j = 0; j < panels; j++) {
+        prefetch_rows(g, c, i + SIDE, j, panels);
         int64_t column = c->j0 + j * SIDE;
         float *sums = c->sums + ((i - c->i0) / SIDE * panels + j) * STEP, last[STEP];
         bool ends = c->end * SIDE >= g->k, straight = ends && !g->narrow && i + SIDE <= g->m && column + SIDE <= g->n;
@@ -436,6 +467,8 @@ static void gemm(const cpu_half_gemm *g)
     tiles_end(&former);
 }
 
+#include "attention_tiles.h"
+
 const cpu_half_kernel_table PASTE(cpu_half_tiles, ISA) = { .lanes = SIDE,
                                                            .channels = SIDE,
                                                            .tile_rows = SIDE,
@@ -446,4 +479,7 @@ const cpu_half_kernel_table PASTE(cpu_half_tiles, ISA) = { .lanes = SIDE,
                                                            .pair = pair,
                                                            .turn = turn,
                                                            .gemm_room = gemm_bytes,
-                                                           .gemm = gemm };
+                                                           .gemm = gemm,
+                                                           .attention_room = attention_room,
+                                                           .attention = attention,
+                                                           .attention_grad = attention_grad };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * ATTENTION and ATTENTION_GRAD in f32, f64 and bf16, fused: no matrix of scores. Threads share blocks of queries; on the way back
  * the groups of heads that share keys, so that each gradient is summed by one thread in one order. */
+#include "half_kernels.h"
 #include "isa.h"
 #include "kernel.h"
 #include "pool.h"
@@ -12,7 +13,8 @@
 enum { Q, K, V, SCALE, FIRST_OPTION };
 
 typedef struct attention {
-    cpu_attention shape; /* without pointers and what a run binds */
+    cpu_attention shape;                /* without pointers and what a run binds */
+    const cpu_half_kernel_table *tiles; /* NULL: by f32 or f64 */
     lth_dtype scale_type, p_type;
     bool f64, back;
     int64_t parts, room; /* what threads share; bytes of each thread */
@@ -38,7 +40,9 @@ static void part(void *context, int32_t thread, int32_t threads)
     pool_share(d->parts, 1, thread, threads, &first, &last);
     if (first == last)
         return;
-    if (d->f64)
+    if (d->tiles)
+        (d->back ? d->tiles->attention_grad : d->tiles->attention)(c->a, first, last, room);
+    else if (d->f64)
         (d->back ? cpu_kernels()->f64.attention_grad : cpu_kernels()->f64.attention)(c->a, first, last, room);
     else
         (d->back ? cpu_kernels()->f32.attention_grad : cpu_kernels()->f32.attention)(c->a, first, last, room);
@@ -76,8 +80,8 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 static void text(const cpu_kernel *k, char *text, size_t size)
 {
     const attention *d = k->detail;
-    snprintf(text, size, "fused, %lld heads of %lld by %lld", (long long)(d->shape.B * d->shape.H), (long long)d->shape.queries,
-             (long long)d->shape.keys);
+    snprintf(text, size, "fused%s, %lld heads of %lld by %lld", d->tiles ? " by tiles of bf16" : "",
+             (long long)(d->shape.B * d->shape.H), (long long)d->shape.queries, (long long)d->shape.keys);
 }
 
 static const cpu_kernel_kind kind = { run, text, NULL };
@@ -118,9 +122,14 @@ static attention shape_of(const lth_graph *g, const lth_node *n)
         a->mask_type = mask->dtype;
         spread_mask(mask, a->mask_stride);
     }
+    /* Smaller heads leave most of a tile empty. */
+    if (a->narrow && cpu_half_gemm_kernels() && ((a->D >= 16 && a->E >= 16 && a->keys >= 32) || cpu_bf16_is("tiles")))
+        d.tiles = cpu_half_gemm_kernels();
     int64_t blocks = (a->queries + CPU_ATTENTION_BLOCK - 1) / CPU_ATTENTION_BLOCK;
     d.parts = d.back ? a->B * a->G : a->B * a->H * blocks;
-    d.room = accel_align(d.f64 ? cpu_kernels()->f64.attention_room(a, d.back) : cpu_kernels()->f32.attention_room(a, d.back));
+    d.room = accel_align(d.tiles ? d.tiles->attention_room(a, d.back)
+                         : d.f64 ? cpu_kernels()->f64.attention_room(a, d.back)
+                                 : cpu_kernels()->f32.attention_room(a, d.back));
     return d;
 }
 
@@ -160,6 +169,8 @@ lth_status cpu_make_attention(cpu_kernel *k, const cpu_site *site)
     *(attention *)k->detail = d;
     k->kind = &kind;
     double pairs = (double)(a->B * a->H * a->queries) * (double)a->keys * (a->causal ? 0.6 : 1);
+    if (d.tiles)
+        pairs *= 0.4;
     k->work = 200 + pairs * (0.5 + (double)(a->D + a->E) * (d.back ? 0.05 : 0.02)) * (d.f64 ? 4 : 1);
     return LTH_OK;
 }

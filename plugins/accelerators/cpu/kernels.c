@@ -34,6 +34,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 #define VECTOR_FMA VECTOR_FMA_F32
 #define NAME(name) name##_float
 #include "vector_float.h"
+#include "product_float.h"
 #undef T
 #undef BITS
 #undef VECTOR_FMA
@@ -44,6 +45,7 @@ accel_tile_function PASTE(accel_tile, ISA);
 #define VECTOR_FMA VECTOR_FMA_F64
 #define NAME(name) name##_double
 #include "vector_float.h"
+#include "product_float.h"
 #undef T
 #undef BITS
 #undef VECTOR_FMA
