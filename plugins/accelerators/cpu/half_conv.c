@@ -10,8 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Pixels of a unit: as last_conv.c's, of half the bytes. */
-enum { UNIT = 128, UNIT_OF_WEIGHTS = 256, UNIT_OF_MANY_WEIGHTS = 512, MANY = 1 << 15 };
+/* Pixels of a unit: as last_conv.c's, of half the bytes; a matrix unit wants weights less often, since it is soon done with them.
+ */
+enum { UNIT = 128, UNIT_OF_TILES = 256, UNIT_OF_WEIGHTS = 256, UNIT_OF_MANY_WEIGHTS = 512, MANY = 1 << 15 };
 
 struct half_conv {
     const cpu_half_kernel_table *kernels;
@@ -59,7 +60,7 @@ lth_status half_conv_new(uint32_t op, const plain_conv *v, bool narrow, int32_t 
                        .C = v->C,
                        .K = v->K,
                        .kernel = plain_volume(v->kernel) };
-    int64_t unit = !sums                ? UNIT * (turned ? v->stride[1] * v->stride[2] : 1)
+    int64_t unit = !sums                ? (c->kernels->gemm ? UNIT_OF_TILES : UNIT) * (turned ? v->stride[1] * v->stride[2] : 1)
                    : v->C * v->K < MANY ? UNIT_OF_WEIGHTS
                                         : UNIT_OF_MANY_WEIGHTS;
     conv_geometry *g = &c->geometry;

@@ -35,6 +35,7 @@ enum {
     HALF = SIDE / 2,
     STEP = SIDE * SIDE, /* elements of a block or panel in a step */
     CHUNK = 16,         /* steps */
+    SPAN = 2 * CHUNK,   /* steps whose columns are packed at once */
     MOST_ROWS = 512,    /* of a product at a time: their sums, and the packed columns, stay in a second cache */
     MOST_COLUMNS = 12 * SIDE
 };
@@ -119,36 +120,53 @@ static void tile_move(uint32_t tile[16][16], char *memory, int64_t bytes, bool s
 
 #endif
 
-/* to = [from +] a block's rows times a panel's columns, (SIDE, SIDE); widths in elements from row to row. */
-static inline void multiply(const uint16_t *a, const uint16_t *b, int64_t steps, const float *from, int64_t from_width, float *to,
-                            int64_t to_width)
+static inline __attribute__((always_inline)) void begin_sums(const float *from, int64_t width)
 {
-    const int64_t in = from_width * (int64_t)sizeof *from, out = to_width * (int64_t)sizeof *to;
+    const int64_t bytes = width * (int64_t)sizeof *from;
     if (from) {
-        TILE_LOAD(0, from, in);
-        TILE_LOAD(1, from + HALF, in);
-        TILE_LOAD(2, from + HALF * from_width, in);
-        TILE_LOAD(3, from + HALF * from_width + HALF, in);
+        TILE_LOAD(0, from, bytes);
+        TILE_LOAD(1, from + HALF, bytes);
+        TILE_LOAD(2, from + HALF * width, bytes);
+        TILE_LOAD(3, from + HALF * width + HALF, bytes);
     } else {
         TILE_ZERO(0);
         TILE_ZERO(1);
         TILE_ZERO(2);
         TILE_ZERO(3);
     }
-    for (int64_t s = 0; s < steps; s++, a += STEP, b += STEP) {
-        TILE_LOAD(4, a, 64);
-        TILE_LOAD(6, b, 128);
-        TILE_DOT(0, 4, 6);
-        TILE_LOAD(7, b + SIDE, 128);
-        TILE_DOT(1, 4, 7);
-        TILE_LOAD(5, a + STEP / 2, 64);
-        TILE_DOT(2, 5, 6);
-        TILE_DOT(3, 5, 7);
-    }
-    TILE_STORE(0, to, out);
-    TILE_STORE(1, to + HALF, out);
-    TILE_STORE(2, to + HALF * to_width, out);
-    TILE_STORE(3, to + HALF * to_width + HALF, out);
+}
+
+/* A step: tiles of rows, `bytes` from row to row, by packed columns. */
+static inline __attribute__((always_inline)) void add_step(const uint16_t *upper, const uint16_t *lower, int64_t bytes,
+                                                           const uint16_t *b)
+{
+    TILE_LOAD(4, upper, bytes);
+    TILE_LOAD(6, b, 128);
+    TILE_DOT(0, 4, 6);
+    TILE_LOAD(7, b + SIDE, 128);
+    TILE_DOT(1, 4, 7);
+    TILE_LOAD(5, lower, bytes);
+    TILE_DOT(2, 5, 6);
+    TILE_DOT(3, 5, 7);
+}
+
+static inline __attribute__((always_inline)) void end_sums(float *to, int64_t width)
+{
+    const int64_t bytes = width * (int64_t)sizeof *to;
+    TILE_STORE(0, to, bytes);
+    TILE_STORE(1, to + HALF, bytes);
+    TILE_STORE(2, to + HALF * width, bytes);
+    TILE_STORE(3, to + HALF * width + HALF, bytes);
+}
+
+/* to = [from +] a block's rows times a panel's columns, (SIDE, SIDE); widths in elements from row to row. */
+static inline void multiply(const uint16_t *a, const uint16_t *b, int64_t steps, const float *from, int64_t from_width, float *to,
+                            int64_t to_width)
+{
+    begin_sums(from, from_width);
+    for (int64_t s = 0; s < steps; s++, a += STEP, b += STEP)
+        add_step(a, a + STEP / 2, 64, b);
+    end_sums(to, to_width);
 }
 
 /* ---- Packing a step ---- */
@@ -239,6 +257,11 @@ static void pack_columns(uint16_t *to, const uint16_t *b, int64_t down, int64_t 
 
 static inline void narrow(uint16_t *to, const float *from, int64_t n)
 {
+    if (n == SIDE) {
+        __m512bh x = _mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + HALF), _mm512_loadu_ps(from));
+        _mm512_storeu_si512(to, (__m512i)x);
+        return;
+    }
     for (int64_t i = 0; i < n; i += HALF) {
         __mmask16 there = n - i >= HALF ? 0xFFFF : (__mmask16)((1u << (n - i)) - 1);
         __m256bh x = _mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(there, from + i));
@@ -283,15 +306,43 @@ static int64_t rows_room(int64_t rows, int64_t columns)
     return packed_bytes(rows) + whole(rows, SIDE) * whole(columns, SIDE) * STEP * (int64_t)sizeof(float);
 }
 
-/* Steps first..last - 1 of a block's pixels. */
-static void pack_pixels(const cpu_half_rows *c, int64_t row, int64_t first, int64_t last, uint16_t *to)
+/* Where a block's pixels are read: an upper and a lower tile, so many elements from pixel to pixel, and `offset` to each step. */
+typedef struct pixels {
+    const uint16_t *upper, *lower;
+    int64_t width;
+    const int32_t *offset;
+} pixels;
+
+static int64_t even_width(const int32_t *from)
 {
-    int64_t per_run = c->length / SIDE;
-    for (int64_t s = first; s < last; s++) {
-        const uint16_t *x = c->source + c->run[s / per_run] + s % per_run * SIDE;
+    int32_t width = from[1] - from[0];
+    bool even = width > 0;
+    for (int i = 2; i < HALF && even; i++)
+        even = from[i] - from[0] == i * width;
+    return even ? width : 0;
+}
+
+/* A block that lies in two even rows is read where it lies. */
+static bool lies_well(const cpu_half_rows *c, int64_t row, const int32_t *offset, pixels *out)
+{
+    const int32_t *from = c->from + row;
+    if (row + SIDE > c->rows)
+        return false;
+    int64_t width = even_width(from);
+    if (!width || width != even_width(from + HALF))
+        return false;
+    *out = (pixels) { c->source + from[0], c->source + from[HALF], width, offset };
+    return true;
+}
+
+static void pack_pixels(const cpu_half_rows *c, int64_t row, const int32_t *offset, int64_t steps, uint16_t *to)
+{
+    const uint16_t *x[SIDE];
+    for (int64_t i = 0; i < SIDE; i++)
+        x[i] = c->source + c->from[least(row + i, c->rows - 1)];
+    for (int64_t s = 0; s < steps; s++)
         for (int64_t i = 0; i < SIDE; i++, to += SIDE)
-            memcpy(to, x + c->from[least(row + i, c->rows - 1)], SIDE * sizeof *to);
-    }
+            memcpy(to, x[i] + offset[s], SIDE * sizeof *to);
 }
 
 static void put_pixels(const cpu_half_rows *c, int64_t row, int64_t column, const float *sums)
@@ -305,24 +356,39 @@ static void put_pixels(const cpu_half_rows *c, int64_t row, int64_t column, cons
     }
 }
 
+/* Steps s..end - 1, packed columns from b on, of a panel from the column on. kept: the sums of a block's earlier steps. */
+static void multiply_pixels(const cpu_half_rows *c, const pixels *x, int64_t row, int64_t column, int64_t s, int64_t end,
+                            const uint16_t *b, float *kept)
+{
+    begin_sums(s ? kept : NULL, SIDE);
+    for (int64_t l = 0; l < end - s; l++, b += STEP)
+        add_step(x->upper + x->offset[l], x->lower + x->offset[l], x->width * (int64_t)sizeof *x->upper, b);
+    end_sums(kept, SIDE);
+    if (end * SIDE == c->length * c->runs)
+        put_pixels(c, row, column, kept);
+}
+
 static void rows(const cpu_half_rows *c)
 {
-    int64_t steps = c->length / SIDE * c->runs, blocks = whole(c->rows, SIDE), panels = c->columns / SIDE;
+    const int64_t per_run = c->length / SIDE, steps = per_run * c->runs, blocks = whole(c->rows, SIDE);
     uint16_t *packed = c->room;
     float *kept = (float *)(void *)((char *)c->room + packed_bytes(c->rows));
+    int32_t there[CHUNK], in_packed[CHUNK];
     tile_file former;
     tiles_begin(&former);
     for (int64_t s = 0; s < steps || s == 0; s += CHUNK) {
         int64_t end = least(s + CHUNK, steps);
-        for (int64_t i = 0; i < blocks; i++)
-            pack_pixels(c, i * SIDE, s, end, packed + i * CHUNK * STEP);
-        for (int64_t j = 0; j < panels; j++)
+        for (int64_t l = s; l < end; l++) {
+            there[l - s] = c->run[l / per_run] + (int32_t)(l % per_run * SIDE);
+            in_packed[l - s] = (int32_t)((l - s) * STEP);
+        }
+        for (int64_t j = 0; j < c->columns / SIDE; j++)
             for (int64_t i = 0; i < blocks; i++) {
-                float *sums = kept + (j * blocks + i) * STEP;
-                multiply(packed + i * CHUNK * STEP, c->weight + (j * steps + s) * STEP, end - s, s ? sums : NULL, SIDE, sums,
-                         SIDE);
-                if (end == steps)
-                    put_pixels(c, i * SIDE, j * SIDE, sums);
+                pixels x = { packed + i * CHUNK * STEP, packed + i * CHUNK * STEP + STEP / 2, SIDE, in_packed };
+                if (!lies_well(c, i * SIDE, there, &x) && j == 0)
+                    pack_pixels(c, i * SIDE, there, end - s, packed + i * CHUNK * STEP);
+                multiply_pixels(c, &x, i * SIDE, j * SIDE, s, end, c->weight + (j * steps + s) * STEP,
+                                kept + (j * blocks + i) * STEP);
             }
     }
     tiles_end(&former);
@@ -373,10 +439,10 @@ typedef struct gemm_room {
 
 static gemm_room gemm_room_of(int64_t m, int64_t n, int64_t k)
 {
-    int64_t steps = least(whole(k, SIDE), CHUNK), panels = whole(least(n, MOST_COLUMNS), SIDE),
-            blocks = steps < whole(k, SIDE) ? whole(least(m, MOST_ROWS), SIDE) : 0;
-    gemm_room r = { .rows = panels * steps * STEP * (int64_t)sizeof(uint16_t) };
-    r.sums = r.rows + steps * STEP * (int64_t)sizeof(uint16_t);
+    int64_t steps = whole(k, SIDE), panels = whole(least(n, MOST_COLUMNS), SIDE),
+            blocks = steps > CHUNK ? whole(least(m, MOST_ROWS), SIDE) : 0;
+    gemm_room r = { .rows = panels * least(steps, SPAN) * STEP * (int64_t)sizeof(uint16_t) };
+    r.sums = r.rows + least(steps, CHUNK) * STEP * (int64_t)sizeof(uint16_t);
     r.bytes = r.sums + blocks * panels * STEP * (int64_t)sizeof(float);
     return r;
 }
@@ -393,76 +459,65 @@ static void put(const cpu_half_gemm *g, int64_t i, int64_t j, const float *sums)
             memcpy((float *)g->c + i * g->ldc + j, sums, (size_t)columns * sizeof *sums);
 }
 
-/* Steps s..end - 1 of rows i0..i1 - 1 and columns j0..j1 - 1. */
-typedef struct chunk {
+/* Rows i0..i1 - 1 and columns j0..j1 - 1 of C, by steps s..end - 1. */
+typedef struct span {
     int64_t i0, i1, j0, j1, s, end;
     uint16_t *columns, *rows;
     float *sums;
-} chunk;
+} span;
 
-/* Asks for part `part` of `parts` of the rows from i on, which are packed next. */
-static void prefetch_rows(const cpu_half_gemm *g, const chunk *c, int64_t i, int64_t part, int64_t parts)
+static void pack_span(const cpu_half_gemm *g, const span *c)
 {
-    const int64_t steps = c->end - c->s, first = c->s * SIDE;
-    const bool turned = g->step != 1; /* 32 rows' element of a term is a line, else 32 terms of a row */
-    int64_t count = turned ? least(steps * SIDE, g->k - first) : least(g->m - i, SIDE), away = turned ? g->step : g->row;
-    if (i >= c->i1)
-        return;
-    for (int64_t r = count * part / parts; r < count * (part + 1) / parts; r++) {
-        const uint16_t *from = g->a + i * g->row + first * g->step + r * away;
-        for (int64_t l = 0; l < (turned ? 1 : steps); l++)
-            __builtin_prefetch(from + l * SIDE, 0, 2);
-    }
+    uint16_t *to = c->columns;
+    for (int64_t j = c->j0; j < c->j1; j += SIDE)
+        for (int64_t l = c->s * SIDE; l < c->end * SIDE; l += SIDE, to += STEP)
+            pack_columns(to, g->b + l * g->down + j * g->right, g->down, g->right, g->k - l, c->j1 - j);
 }
 
-static void multiply_block(const cpu_half_gemm *g, const chunk *c, int64_t i, int64_t panels)
+/* Steps s..end - 1 of a block, its rows being packed. */
+static void multiply_chunk(const cpu_half_gemm *g, const span *c, int64_t i, int64_t s, int64_t end)
 {
-    int64_t steps = c->end - c->s;
+    int64_t panels = whole(c->j1 - c->j0, SIDE);
     for (int64_t j = 0; j < panels; j++) {
-        prefetch_rows(g, c, i + SIDE, j, panels);
         int64_t column = c->j0 + j * SIDE;
         float *sums = c->sums + ((i - c->i0) / SIDE * panels + j) * STEP, last[STEP];
-        bool ends = c->end * SIDE >= g->k, straight = ends && !g->narrow && i + SIDE <= g->m && column + SIDE <= g->n;
+        bool ends = end * SIDE >= g->k, straight = ends && !g->narrow && i + SIDE <= g->m && column + SIDE <= g->n;
         float *to = straight ? (float *)g->c + i * g->ldc + column : ends ? last : sums;
-        multiply(c->rows, c->columns + j * steps * STEP, steps, c->s ? sums : NULL, SIDE, to, straight ? g->ldc : SIDE);
+        multiply(c->rows, c->columns + (j * (c->end - c->s) + s - c->s) * STEP, end - s, s ? sums : NULL, SIDE, to,
+                 straight ? g->ldc : SIDE);
         if (to == last)
             put(g, i, column, last);
     }
 }
 
-static void multiply_chunk(const cpu_half_gemm *g, const chunk *c)
+static void multiply_span(const cpu_half_gemm *g, const span *c)
 {
-    int64_t panels = whole(c->j1 - c->j0, SIDE), steps = c->end - c->s, first = c->s * SIDE;
-    for (int64_t j = 0; j < panels; j++)
-        for (int64_t l = 0; l < steps; l++) {
-            int64_t column = c->j0 + j * SIDE, term = first + l * SIDE;
-            pack_columns(c->columns + (j * steps + l) * STEP, g->b + term * g->down + column * g->right, g->down, g->right,
-                         g->k - term, c->j1 - column);
+    for (int64_t i = c->i0; i < c->i1; i += SIDE)
+        for (int64_t s = c->s; s < c->end; s += CHUNK) {
+            int64_t end = least(s + CHUNK, c->end);
+            for (int64_t l = s; l < end; l++)
+                pack_rows(c->rows + (l - s) * STEP, g->a + i * g->row + l * SIDE * g->step, g->row, g->step, g->m - i,
+                          g->k - l * SIDE);
+            multiply_chunk(g, c, i, s, end);
         }
-    for (int64_t i = c->i0; i < c->i1; i += SIDE) {
-        for (int64_t l = 0; l < steps; l++) {
-            int64_t term = first + l * SIDE;
-            pack_rows(c->rows + l * STEP, g->a + i * g->row + term * g->step, g->row, g->step, g->m - i, g->k - term);
-        }
-        multiply_block(g, c, i, panels);
-    }
 }
 
 static void gemm(const cpu_half_gemm *g)
 {
     gemm_room r = gemm_room_of(g->m, g->n, g->k);
     char *at = g->room;
-    chunk c = { .columns = g->room, .rows = (uint16_t *)(void *)(at + r.rows), .sums = (float *)(void *)(at + r.sums) };
+    span c = { .columns = g->room, .rows = (uint16_t *)(void *)(at + r.rows), .sums = (float *)(void *)(at + r.sums) };
     int64_t steps = whole(g->k, SIDE);
     tile_file former;
     tiles_begin(&former);
     for (c.i0 = 0; c.i0 < g->m; c.i0 += MOST_ROWS)
         for (c.j0 = 0; c.j0 < g->n; c.j0 += MOST_COLUMNS)
-            for (c.s = 0; c.s < steps; c.s += CHUNK) {
+            for (c.s = 0; c.s < steps; c.s += SPAN) {
                 c.i1 = least(c.i0 + MOST_ROWS, g->m);
                 c.j1 = least(c.j0 + MOST_COLUMNS, g->n);
-                c.end = least(c.s + CHUNK, steps);
-                multiply_chunk(g, &c);
+                c.end = least(c.s + SPAN, steps);
+                pack_span(g, &c);
+                multiply_span(g, &c);
             }
     tiles_end(&former);
 }
