@@ -204,9 +204,8 @@ static void sum(void *context, int32_t thread, int32_t threads)
             int64_t tap = j / panels, channel = j % panels * lanes, width = c->C - channel < lanes ? c->C - channel : lanes;
             const uint16_t *x = source + k->run[tap / per_run] + tap % per_run * c->C + channel;
             kernels->pair(x, k->from, pixels, width, columns);
-            for (int64_t r = 0; r < c->K; r += kernels->tile_rows)
-                kernels->sums(&(cpu_half_sums) { rows + r * pairs, columns, total + (r * c->kernel + tap) * c->C + channel, pairs,
-                                                 c->kernel * c->C, i > 0, width == lanes });
+            kernels->sums(&(cpu_half_sums) { rows, columns, total + tap * c->C + channel, c->K, pairs, c->kernel * c->C, i > 0,
+                                             width == lanes });
         }
     }
 }

@@ -111,25 +111,28 @@ static void rows(const cpu_half_rows *c)
     }
 }
 
-static inline __attribute__((always_inline)) void half_sums(const cpu_half_sums *c, bool wide)
+static inline __attribute__((always_inline)) void half_sums(const cpu_half_sums *c, int64_t first, bool wide)
 {
     half_tile s = { 0 };
-    const pair_at *a = (const pair_at *)c->rows, *row[TILE_ROWS] = { a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7 };
+    const pair_at *a = (const pair_at *)c->rows + first * c->pairs;
+    const pair_at *row[TILE_ROWS] = { a, a + 1, a + 2, a + 3, a + 4, a + 5, a + 6, a + 7 };
+    float *result = c->result + first * c->width;
     for (int64_t i = 0; i < TILE_ROWS && c->add; i++)
         for (int64_t j = 0; j < (wide ? 2 : 1); j++)
-            s.at[i][j] = vector_load(c->result + i * c->width + j * FLOATS);
+            s.at[i][j] = vector_load(result + i * c->width + j * FLOATS);
     half_terms(&s, row, TILE_ROWS, c->columns, c->pairs, wide);
     for (int64_t i = 0; i < TILE_ROWS; i++)
         for (int64_t j = 0; j < (wide ? 2 : 1); j++)
-            vector_store(c->result + i * c->width + j * FLOATS, s.at[i][j]);
+            vector_store(result + i * c->width + j * FLOATS, s.at[i][j]);
 }
 
 static void sums(const cpu_half_sums *c)
 {
-    if (c->wide)
-        half_sums(c, true);
-    else
-        half_sums(c, false);
+    for (int64_t i = 0; i < c->count; i += TILE_ROWS)
+        if (c->wide)
+            half_sums(c, i, true);
+        else
+            half_sums(c, i, false);
 }
 
 static void pair(const uint16_t *source, const int32_t *from, int64_t count, int64_t elements, uint32_t *to)

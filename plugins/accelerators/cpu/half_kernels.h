@@ -22,11 +22,11 @@ typedef struct cpu_half_rows { /* result[to[m] + k] = sum over l of pixel m's el
     void *room;  /* rows_room() bytes */
 } cpu_half_rows;
 
-/* result (i, k) = [itself +] sum over pairs p of row i's pair times column k's, i < tile_rows. */
+/* result (i, k) = [itself +] sum over pairs p of row i's pair times column k's, i < count, a multiple of tile_rows. */
 typedef struct cpu_half_sums {
     const uint32_t *rows, *columns; /* as turn() and pair() left them */
     float *result;
-    int64_t pairs, width; /* width: elements from one row of the result to the next */
+    int64_t count, pairs, width; /* width: elements from one row of the result to the next */
     bool add, wide;       /* wide: all lanes, else half of them */
 } cpu_half_sums;
 

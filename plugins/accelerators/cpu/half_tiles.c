@@ -398,8 +398,11 @@ static void sums(const cpu_half_sums *c)
 {
     tile_file former;
     tiles_begin(&former);
-    multiply((const uint16_t *)c->rows, (const uint16_t *)c->columns, c->pairs / HALF, c->add ? c->result : NULL, c->width,
-             c->result, c->width);
+    for (int64_t i = 0; i < c->count; i += SIDE) {
+        float *to = c->result + i * c->width;
+        multiply((const uint16_t *)(c->rows + i * c->pairs), (const uint16_t *)c->columns, c->pairs / HALF, c->add ? to : NULL, c->width,
+                 to, c->width);
+    }
     tiles_end(&former);
 }
 
