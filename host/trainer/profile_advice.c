@@ -30,7 +30,9 @@ static void advise_compute(const session *s, profile_facts *f)
     int at = snprintf(f->advice, sizeof f->advice, "the plans ran for %.1f %% of the time", percent(f, seconds));
     if (!top || seconds <= 0)
         return;
-    const char *more = "[trainer] precision = bf16-mixed, where the processor computes in it, or a smaller model";
+    bool is_half = s->limits.lower != LTH_DTYPE_NONE || lth_dtype_size(s->limits.floating) == 2;
+    const char *more = is_half ? "a smaller model"
+                               : "[trainer] precision = bf16-mixed, where the processor computes in it, or a smaller model";
     char threads[48];
     if (s->scope.threads < sysconf(_SC_NPROCESSORS_ONLN)) {
         snprintf(threads, sizeof threads, "[run] threads = %ld", sysconf(_SC_NPROCESSORS_ONLN));

@@ -65,6 +65,16 @@ Test(profile, a_fit_tells_ops_launches_hooks_and_the_bottleneck)
     json_decref(root);
 }
 
+Test(profile, what_the_run_does_already_is_not_advised)
+{
+    run_write("run.ini", DIGITS);
+    outcome o = RUN("run", "run.ini", "--profile", "trainer.precision=bf16-mixed");
+    cr_assert_eq(o.status, 0, "%s", o.err);
+    EXPECT_IN(o.out, "bottleneck: ");
+    cr_expect_null(strstr(o.out, "try [trainer] precision"), "%s", o.out);
+    outcome_free(&o);
+}
+
 Test(profile, other_stages_have_files_of_their_own_and_no_profile_is_made_unasked)
 {
     run_write("run.ini", DIGITS "[run]\nstages = fit, validate\n");
