@@ -400,8 +400,8 @@ static void sums(const cpu_half_sums *c)
     tiles_begin(&former);
     for (int64_t i = 0; i < c->count; i += SIDE) {
         float *to = c->result + i * c->width;
-        multiply((const uint16_t *)(c->rows + i * c->pairs), (const uint16_t *)c->columns, c->pairs / HALF, c->add ? to : NULL, c->width,
-                 to, c->width);
+        multiply((const uint16_t *)(c->rows + i * c->pairs), (const uint16_t *)c->columns, c->pairs / HALF, c->add ? to : NULL,
+                 c->width, to, c->width);
     }
     tiles_end(&former);
 }
@@ -477,6 +477,15 @@ static void pack_span(const cpu_half_gemm *g, const span *c)
             pack_columns(to, g->b + l * g->down + j * g->right, g->down, g->right, g->k - l, c->j1 - j);
 }
 
+/* Asks for a block of C, which lies in memory, while it is computed: else each of its lines is waited for as it is written. */
+static void prefetch_block(const cpu_half_gemm *g, int64_t i, int64_t j)
+{
+    const int64_t size = g->narrow ? sizeof(uint16_t) : sizeof(float), line = 64;
+    for (int64_t end = least(i + SIDE, g->m); i < end; i++)
+        for (int64_t at = 0; at < SIDE * size; at += line)
+            __builtin_prefetch((char *)g->c + (i * g->ldc + j) * size + at, 1, 3);
+}
+
 /* Steps s..end - 1 of a block, its rows being packed. */
 static void multiply_chunk(const cpu_half_gemm *g, const span *c, int64_t i, int64_t s, int64_t end)
 {
@@ -486,6 +495,8 @@ static void multiply_chunk(const cpu_half_gemm *g, const span *c, int64_t i, int
         float *sums = c->sums + ((i - c->i0) / SIDE * panels + j) * STEP, last[STEP];
         bool ends = end * SIDE >= g->k, straight = ends && !g->narrow && i + SIDE <= g->m && column + SIDE <= g->n;
         float *to = straight ? (float *)g->c + i * g->ldc + column : ends ? last : sums;
+        if (ends)
+            prefetch_block(g, i, column);
         multiply(c->rows, c->columns + (j * (c->end - c->s) + s - c->s) * STEP, end - s, s ? sums : NULL, SIDE, to,
                  straight ? g->ldc : SIDE);
         if (to == last)

@@ -201,8 +201,9 @@ class Allocations(Special):
             if row.get("kind") != "step" or name == "DEFAULT":
                 continue
             say(f"  {name}")
-            # The first row of the log opens its file, and may come late.
-            first, last, every = (6, 14, 4) if row["heavy"] == "true" else (60, 110, 50)
+            # The first row of the log opens its file, and may come late: hence `settled`.
+            first, every = int(row["settled"]), 4 if row["heavy"] == "true" else 50
+            last = first + (8 if row["heavy"] == "true" else 50)
             self.lthost.run(row, max(self.options.threads), last + 2, f"callback.bench_clock.count_from={first}",
                             f"callback.bench_clock.count_to={last}", f"trainer.log_every_n_steps={every}",
                             environment={"LD_PRELOAD": library, "COUNT_FILE": out})
