@@ -146,7 +146,12 @@ static void run_probe(bench_accelerator *a, const probe *p)
 int main(int argc, char **argv)
 {
     bench_accelerator a;
-    if (!bench_open_accelerator(&a, argc > 1 ? argv[1] : "cpu", argc > 2 ? atoi(argv[2]) : 1))
+    int threads = argc > 2 ? atoi(argv[2]) : 1;
+    if (threads < 1) {
+        fprintf(stderr, "usage: bench_ops [ACCELERATOR [THREADS [PART OF A NAME]]]\n");
+        return 2;
+    }
+    if (!bench_open_accelerator(&a, argc > 1 ? argv[1] : "cpu", threads))
         return 1;
     printf("%s\n", a.accelerator->fingerprint(a.self));
     for (size_t i = 0; i < sizeof probes / sizeof *probes; i++)
