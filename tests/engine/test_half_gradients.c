@@ -19,7 +19,8 @@ static const struct {
     uint32_t op;
     double times;
 } longer[] = {
-    { LTH_OP_ATTENTION_GRAD, 3 }, /* by the scale: a sum over all pairs */
+    { LTH_OP_ATTENTION, 3 }, /* by the scale: a sum over all pairs, of probabilities that tiles round */
+    { LTH_OP_ATTENTION_GRAD, 3 },
     { LTH_OP_RNN, 3 }, /* each step rounds again what goes on to the one before it */
     { LTH_OP_RNN_STEPS, 3 },
     { LTH_OP_GELU_TANH_SLOPE, 3 }, /* a second derivative, of differences */
@@ -129,3 +130,9 @@ static void check_all(const char *accelerator)
 
 Test(half_gradients, of_every_op_in_bf16_on_reference_are_those_of_f64_within_some_roundings) { check_all("reference"); }
 Test(half_gradients, of_every_op_in_bf16_on_cpu_are_those_of_f64_within_some_roundings) { check_all("cpu"); }
+Test(half_gradients, of_every_op_in_bf16_on_cpu_by_tiles_are_those_of_f64_within_some_roundings)
+{
+    setenv("LTHOST_CPU_BF16", "tiles", 1);
+    check_all("cpu");
+    unsetenv("LTHOST_CPU_BF16");
+}
