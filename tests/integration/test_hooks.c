@@ -245,7 +245,6 @@ static void run_scenario(const json_t *scenario, calls *out)
         cr_assert_eq(o.status, 0, "%s: the first run: %s", name, o.err);
         outcome_free(&o);
         find_kept(from);
-        usleep(30000); /* more than the clock of processes' starts resolves: else the first run's prepare_data counts */
     }
     write_ini("run.ini", settings, json_object_get(settings, "trainer"), json_object_get(settings, "checkpoint"));
     unlink("record");
