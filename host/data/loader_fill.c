@@ -9,6 +9,11 @@ static void choose_samples(const data_loader *l, batch *b, int64_t number, int64
     const data_args *a = &l->module->args;
     const order *o = &l->order;
     int64_t place = (number * l->batch_size * a->world + a->rank) % o->count;
+    if (o->args.kind == ORDER_SEQUENTIAL && place + (rows - 1) * a->world < o->count) { /* the plain case, at an addition each */
+        for (int64_t i = 0; i < rows; i++, place += a->world)
+            b->indices[i] = place;
+        return;
+    }
     for (int64_t i = 0; i < rows; i++) {
         b->indices[i] = o->args.kind == ORDER_SEQUENTIAL ? place : order_at(o, place);
         place += a->world;

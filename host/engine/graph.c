@@ -106,22 +106,28 @@ static void count_in_region(graph *g, uint32_t node)
     }
 }
 
+/* Field by field: a literal would be built aside and copied, three times as slow. */
+static inline void write_node(graph *g, uint32_t op, uint32_t operands, uint32_t size, uint32_t site, uint32_t results)
+{
+    lth_node *n = &g->nodes[g->node_count];
+    n->op = op;
+    n->region = g->region;
+    n->first_operand = g->operand_count;
+    n->operand_count = operands;
+    n->first_value = g->value_count;
+    n->value_count = results;
+    n->attributes = g->attributes_size;
+    n->attributes_size = size;
+    n->site = site;
+    n->flags = 0;
+}
+
 /* The node of what reserve_node made room for: attributes are in place already, values get their makers here. */
 static uint32_t commit_node(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, uint32_t size, uint32_t site,
                             uint32_t result_count)
 {
     uint32_t first = g->value_count, node = g->node_count;
-    lth_node *n = &g->nodes[node]; /* field by field: a literal would be built aside and copied, three times as slow */
-    n->op = op;
-    n->region = g->region;
-    n->first_operand = g->operand_count;
-    n->operand_count = count;
-    n->first_value = first;
-    n->value_count = result_count;
-    n->attributes = g->attributes_size;
-    n->attributes_size = size;
-    n->site = site;
-    n->flags = 0;
+    write_node(g, op, count, size, site, result_count);
     for (uint32_t i = 0; i < count; i++)
         g->operands[g->operand_count + i] = operands[i];
     for (uint32_t i = 0; i < result_count; i++)
@@ -146,6 +152,31 @@ uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t 
     for (uint32_t i = 0; i < result_count; i++)
         g->values[g->value_count + i].shape = results[i];
     return commit_node(g, op, operands, count, attributes_size, site, result_count);
+}
+
+uint32_t graph_append_leaf(graph *g, uint32_t op, const void *attributes, uint32_t attributes_size, uint32_t site,
+                           const lth_shape *result)
+{
+    uint32_t node = g->node_count, value = g->value_count;
+    RESERVE(g, nodes, node_capacity, node + 1);
+    RESERVE(g, values, value_capacity, value + 1);
+    RESERVE(g, attributes, attributes_capacity, g->attributes_size + attributes_size);
+    uint8_t *own = (uint8_t *)g->attributes + g->attributes_size;
+    if (attributes_size == sizeof(lth_attr_slot)) /* most are */
+        memcpy(own, attributes, sizeof(lth_attr_slot));
+    else
+        memcpy(own, attributes, attributes_size);
+    g->values[value].shape = *result;
+    g->values[value].node = node;
+    g->values[value].index = 0;
+    write_node(g, op, 0, attributes_size, site, 1);
+    count_slot(g, op, own);
+    g->attributes_size += attributes_size;
+    g->value_count = value + 1;
+    if (g->region)
+        count_in_region(g, node);
+    g->step.node_count = g->node_count = node + 1;
+    return value;
 }
 
 lth_shape *graph_shapes(graph *g, uint32_t n)

@@ -52,6 +52,9 @@ uint32_t graph_emit_broadcast(graph *g, uint32_t op, const uint32_t *operands, u
 /* Appends a node whose shapes are known, unchecked: for symbolic nodes and for copies between graphs. */
 uint32_t graph_append(graph *g, uint32_t op, const uint32_t *operands, uint32_t count, const void *attributes,
                       uint32_t attributes_size, uint32_t site, const lth_shape *results, uint32_t result_count);
+/* The same for a node without operands and of one result, of which steps have many. */
+uint32_t graph_append_leaf(graph *g, uint32_t op, const void *attributes, uint32_t attributes_size, uint32_t site,
+                           const lth_shape *result);
 
 /* Room for the shapes of n results, until the next call. */
 lth_shape *graph_shapes(graph *g, uint32_t n);

@@ -171,8 +171,6 @@ lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals,
     if (!o)
         return failed(g);
     uint32_t n = o->parameter_count, *ids = arena_array(&t->memory, n, sizeof *ids);
-    if (!gather(g, o, totals, ids, file, line))
-        return failed(g);
     double numbers[2];
     uint32_t number_count = 0;
     if (args->clip_norm > 0)
@@ -187,6 +185,8 @@ lth_status engine_update(engine *g, int32_t optimizer, const lth_tensor *totals,
             return failed(g);
         for (uint32_t i = 0; i < n; i++)
             ids[i] = first + i;
+    } else if (!gather(g, o, totals, ids, file, line)) {
+        return failed(g);
     }
     uint32_t site = graph_site(t->graph, file, line), done = 0;
     for (uint32_t k = 0; k < o->group_count; k++) {

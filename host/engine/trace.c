@@ -139,13 +139,13 @@ uint32_t trace_scalar(trace *t, double value, lth_dtype dtype, uint32_t site)
     lth_shape shape = { dtype ? dtype : t->engine->options.floating, 0, { 0 } };
     t->scalars = memory_grow(t->scalars, &t->scalar_capacity, (size_t)slot + 1, sizeof *t->scalars);
     t->scalars[slot] = value;
-    return graph_append(t->graph, LTH_OP_SCALAR, NULL, 0, &at, sizeof at, site, &shape, 1);
+    return graph_append_leaf(t->graph, LTH_OP_SCALAR, &at, sizeof at, site, &shape);
 }
 
 uint32_t trace_state(graph *g, uint32_t arena, int64_t offset, const lth_shape *shape, uint32_t site)
 {
     lth_attr_state at = { arena, 0, offset };
-    return graph_append(g, LTH_OP_STATE, NULL, 0, &at, sizeof at, site, shape, 1);
+    return graph_append_leaf(g, LTH_OP_STATE, &at, sizeof at, site, shape);
 }
 
 static uint32_t current(trace *t, const state_entry *entry, uint32_t *value, uint32_t site)
@@ -172,7 +172,7 @@ uint32_t trace_field(trace *t, uint32_t index, uint32_t site)
     engine_step *s = &t->engine->step;
     lth_attr_slot at = { index, 0 };
     if (s->fields[index] == LTH_NO_VALUE)
-        s->fields[index] = graph_append(t->graph, LTH_OP_INPUT, NULL, 0, &at, sizeof at, site, &s->args.fields[index].shape, 1);
+        s->fields[index] = graph_append_leaf(t->graph, LTH_OP_INPUT, &at, sizeof at, site, &s->args.fields[index].shape);
     return s->fields[index];
 }
 
@@ -292,6 +292,8 @@ static const lth_shape *shape(lth_trace *h, lth_tensor x)
         return &nothing;
     if (x.generation != t->generation || !t->recording || x.node >= t->graph->value_count)
         return &nothing;
+    if (t->past && x.node < t->recall.same) /* the one of the record before, which stays as it is during this one */
+        return graph_shape(t->past, x.node);
     /* A copy: the graph's own may move as it grows. */
     return arena_copy(&t->memory, graph_shape(t->graph, x.node), sizeof(lth_shape));
 }
