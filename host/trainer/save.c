@@ -3,6 +3,7 @@
 #include "trainer/session.h"
 
 #include "trainer/resume.h"
+#include "trainer/signals.h"
 #include "util/clock.h"
 #include "util/memory.h"
 #include "util/path.h"
@@ -234,10 +235,12 @@ lth_status save_own_checkpoint(session *s, error *e)
         return LTH_OK;
     if (s->last_checkpoint && s->last_checkpoint_batches == s->loop.batches)
         return LTH_OK;
+    /* A run that goes on may owe a save at this very step, whose name shall be free. */
+    const char *first = signals_pending() ? "interrupted-" : "";
     char name[120];
-    snprintf(name, sizeof name, "epoch=%lld-step=%lld", (long long)s->loop.epoch, (long long)s->loop.global_step);
+    int used = snprintf(name, sizeof name, "%sepoch=%lld-step=%lld", first, (long long)s->loop.epoch, (long long)s->loop.global_step);
     for (int v = 1; checkpoint_exists(s->checkpoints, name); v++)
-        snprintf(name, sizeof name, "epoch=%lld-step=%lld-v%d", (long long)s->loop.epoch, (long long)s->loop.global_step, v);
+        snprintf(name + used, sizeof name - (size_t)used, "-v%d", v);
     s->saving_own = true;
     lth_status status = save_checkpoint(s, name, false, e);
     s->saving_own = false;

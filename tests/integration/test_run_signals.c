@@ -148,6 +148,26 @@ Test(signals, sigterm_in_mid_checkpoint_writes_that_checkpoint_whole)
     expect_goes_on("in mid-checkpoint");
 }
 
+/* A save that waits for the validation after its batch: the sanity check of the run that goes on is not that validation, and the
+ * name that the save would have had is free. */
+Test(signals, a_save_that_waits_for_a_validation_is_made_after_the_run_has_gone_on)
+{
+    static const char *const all[] = { "callback.checkpoint.monitor=val_loss", "callback.checkpoint.save_top_k=-1",
+                                       "trainer.max_steps=6" };
+    outcome o = RUN("fit", "run.ini", all[0], all[1], all[2], "callback.faulty.fault=sigterm",
+                    "callback.faulty.where=on_train_batch_end", "callback.faulty.at=11");
+    cr_expect_eq(o.status, 143, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "checkpoints/interrupted-epoch=0-step=6"), "%s", o.err);
+    outcome_free(&o);
+    o = RUN("fit", "run.ini", all[0], all[1], all[2], "--resume", "auto");
+    cr_expect_eq(o.status, 0, "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "last:    " RUNS "checkpoints/epoch=0-step=6\n"), "%s", o.err);
+    cr_expect_not_null(strstr(o.err, "best:    val_loss"), "%s", o.err);
+    outcome_free(&o);
+    cr_expect_eq(access(RUNS "checkpoints/epoch=0-step=6/manifest.json", F_OK), 0, "the save was forgotten");
+    cr_expect_neq(access(RUNS "checkpoints/interrupted-epoch=0-step=6", F_OK), 0, "a newer one takes its place");
+}
+
 /* The second one leaves within the hook: the newest checkpoint is what there is to go on from. */
 Test(signals, a_second_sigint_leaves_at_once_and_the_run_goes_on_from_its_last_checkpoint)
 {

@@ -91,8 +91,9 @@ int64_t half_conv_workspace(const half_conv *c) { return c->weights + c->threads
 void half_conv_text(const half_conv *c, char *text, size_t size)
 {
     const conv_geometry *g = &c->geometry;
+    const int64_t pixels = g->images * g->band * g->axis[1].result;
     snprintf(text, size, "channels last, bf16%s, %lld x %lld pixels%s", c->kernels->gemm ? " tiles" : "", (long long)g->units,
-             (long long)(g->images * g->band * g->axis[1].result), g->direct ? "" : ", padded");
+             (long long)pixels, g->direct ? "" : ", padded");
 }
 
 typedef struct half_call {

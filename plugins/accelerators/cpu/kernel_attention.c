@@ -80,8 +80,9 @@ static bool run(const cpu_kernel *k, const accel_call *call)
 static void text(const cpu_kernel *k, char *text, size_t size)
 {
     const attention *d = k->detail;
-    snprintf(text, size, "fused%s, %lld heads of %lld by %lld", d->tiles ? " by tiles of bf16" : "",
-             (long long)(d->shape.B * d->shape.H), (long long)d->shape.queries, (long long)d->shape.keys);
+    const int64_t heads = d->shape.B * d->shape.H;
+    snprintf(text, size, "fused%s, %lld heads of %lld by %lld", d->tiles ? " by tiles of bf16" : "", (long long)heads,
+             (long long)d->shape.queries, (long long)d->shape.keys);
 }
 
 static const cpu_kernel_kind kind = { run, text, NULL };

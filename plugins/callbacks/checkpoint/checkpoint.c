@@ -295,7 +295,9 @@ static lth_status on_validation_end(void *self, lth_trainer *t)
 {
     struct checkpoint *c = self;
     lth_progress p = lth_trainer_progress(t);
-    c->validated = c->validated || !p.sanity_checking;
+    if (p.sanity_checking) /* a save that a resumed run owes waits on */
+        return LTH_OK;
+    c->validated = true;
     return c->deferred || (epoch_is_due(c, &p) && !at_train_epoch_end(c, &p)) ? save_now(c, t) : LTH_OK;
 }
 

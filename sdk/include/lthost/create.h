@@ -51,10 +51,11 @@ static inline lth_tensor lth_linspace_(lth_tensor near_, double start, double st
     if (count < 0 || !near_.trace)
         return lth_refuse_(near_, file, line, "lth_linspace: %lld elements", (long long)count);
     const double step = count > 1 ? (stop - start) / (double)(count - 1) : 0;
+    const int64_t middle = count / 2;
     const lth_shape s = { LTH_F64, 1, { count } };
     lth_tensor i = lth_iota(near_, &s, 0), up = lth_add(lth_mul(i, step), start);
     lth_tensor down = lth_sub(stop, lth_mul(lth_sub((double)(count - 1), i), step));
-    lth_tensor x = lth_where(lth_lt(i, (double)(count / 2)), up, count > 1 ? down : up);
+    lth_tensor x = lth_where(lth_lt(i, (double)middle), up, count > 1 ? down : up);
     return lth_cast(x, near_.trace->api->floating(near_.trace));
 }
 

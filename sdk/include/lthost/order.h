@@ -90,7 +90,8 @@ static inline lth_tensor lth_quantile_(lth_tensor x, double q, bool median, int6
     if (n == 0 || !(q >= 0 && q <= 1) || (!median && !lth_dtype_is_float(lth_dtype_of(x))))
         return lth_refuse_(x, file, line, "%s(%g) of %s %s along axis %d: takes q from 0 to 1 and %s with elements there", name, q,
                            lth_dtype_name(lth_dtype_of(x)), lth_shape_text_(x).at, (int)a, median ? "numbers" : "a floating tensor");
-    double at = median ? (double)((n - 1) / 2) : q * (double)(n - 1), part = at - floor(at);
+    const int64_t middle = (n - 1) / 2;
+    double at = median ? (double)middle : q * (double)(n - 1), part = at - floor(at);
     int64_t low = (int64_t)floor(at);
     lth_tensor sorted = lth_sort_(x, a, low + 1 + (part > 0), false, file, line).values, y = lth_at_place_(sorted, a, low, file, line);
     if (part > 0) {
