@@ -7,6 +7,7 @@
 #include "util/clock.h"
 #include "util/memory.h"
 #include "util/path.h"
+#include "util/str.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -229,14 +230,22 @@ lth_status save_checkpoint(session *s, const char *name, bool weights_only, erro
     return status;
 }
 
+/* A run that goes on may owe a save at the very step at which it was stopped: its name shall be free. */
+static const char interrupted[] = "interrupted-";
+
+/* Whether the newest resume point is that of a run that was stopped, and this one ends. */
+static bool wants_a_name(const session *s)
+{
+    return s->own_checkpoint && str_starts(s->own_checkpoint, interrupted) && !signals_pending();
+}
+
 lth_status save_own_checkpoint(session *s, error *e)
 {
     if (!s->checkpoints || !s->options.enable_checkpointing || s->loop.batches == 0)
         return LTH_OK;
-    if (s->last_checkpoint && s->last_checkpoint_batches == s->loop.batches)
+    if (s->last_checkpoint && s->last_checkpoint_batches == s->loop.batches && !wants_a_name(s))
         return LTH_OK;
-    /* A run that goes on may owe a save at this very step, whose name shall be free. */
-    const char *first = signals_pending() ? "interrupted-" : "";
+    const char *first = signals_pending() ? interrupted : "";
     char name[120];
     int used = snprintf(name, sizeof name, "%sepoch=%lld-step=%lld", first, (long long)s->loop.epoch, (long long)s->loop.global_step);
     for (int v = 1; checkpoint_exists(s->checkpoints, name); v++)
