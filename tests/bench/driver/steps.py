@@ -14,6 +14,11 @@ def say(*words):
     print(*words, file=sys.stderr, flush=True)
 
 
+def has_matrix_unit():
+    with open("/proc/cpuinfo") as file:
+        return " amx_bf16" in file.read()
+
+
 def difference(ours, theirs):
     """The greatest difference of two lists of losses, relative to the size of each; a loss that is no number is as far off as can be."""
     apart = [abs(a - b) / max(abs(b), 1e-6) for a, b in zip(ours, theirs, strict=True)]
@@ -123,7 +128,7 @@ class Step:
         ours, lines = self.best("lthost"), []
         for peer, who in (("pytorch", PYTORCH), ("lightning", ("lightning",)), ("jax", ("jax",))):
             best = self.best(*who)
-            goal = self.row.get(f"goal.{peer}")
+            goal = has_matrix_unit() and self.row.get(f"goal.{peer}.amx") or self.row.get(f"goal.{peer}")
             if best and ours:
                 lines.append((self.name, peer, best[0] / ours[0], goal and float(goal), "least"))
             elif goal:
