@@ -100,6 +100,7 @@ lth_status fit(session *s, error *e)
     if (!complete && (sanity_check(s, e) != LTH_OK || train(s, e) != LTH_OK))
         return e->status;
     metrics_drain(&s->metrics);
+    /* Where all was done already, a resume point of a run that was stopped may want the name of one that ended. */
     if ((!complete || s->own_checkpoint) && save_own_checkpoint(s, e) != LTH_OK)
         return e->status;
     return HOOKS(s, on_fit_end, e);

@@ -15,4 +15,11 @@ double half_rounded(lth_dtype dtype, double x);
 double half_to_bench(lth_dtype dtype, double x);
 double half_of_bench(lth_dtype dtype, double x);
 
+/* An input of numbers in [-1, 2) that bf16 holds, whatever the shape's type: the same for the same seed. */
+uint32_t half_drawn(bench *b, lth_shape s, uint64_t seed);
+/* The root of what the squares of the errors of an output of b sum up to, relative to that of the reference's output. */
+double half_error(const bench *b, const bench *reference, uint32_t slot);
+/* Whether the plan of b tells of `words` in how it runs; the text, for a message, goes to out. */
+bool half_plan_tells(const bench *b, const char *words, char out[4096]);
+
 #endif

@@ -34,55 +34,27 @@ static const attention_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-static uint32_t drawn(bench *b, lth_shape s, uint64_t seed)
-{
-    int64_t n = lth_shape_count(&s);
-    double *x = calloc((size_t)n, sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = half_to_bench(s.dtype, half_rounded(LTH_BF16, bench_random_real(&seed, -1, 2)));
-    uint32_t v = bench_input(b, s, x);
-    free(x);
-    return v;
-}
-
 static void make_case(bench *b, lth_dtype t, const attention_case *c)
 {
     const lth_attr_attention a = { .flags = c->flags, .id = 5 };
     lth_dtype number = t == LTH_F64 ? LTH_F64 : LTH_F32;
     uint32_t in[9], n = 0;
-    in[n++] = drawn(b, SHAPE(t, c->B, c->H, c->T, c->D), 1);
-    in[n++] = drawn(b, SHAPE(t, c->B, c->G, c->S, c->D), 2);
-    in[n++] = drawn(b, SHAPE(t, c->B, c->G, c->S, c->E), 3);
+    in[n++] = half_drawn(b, SHAPE(t, c->B, c->H, c->T, c->D), 1);
+    in[n++] = half_drawn(b, SHAPE(t, c->B, c->G, c->S, c->D), 2);
+    in[n++] = half_drawn(b, SHAPE(t, c->B, c->G, c->S, c->E), 3);
     in[n++] = bench_scalar(b, number, 0.25);
     if (c->flags & LTH_ATTENTION_DROPOUT)
         in[n++] = bench_scalar(b, number, 0.25);
     if (c->flags & LTH_ATTENTION_MASK)
-        in[n++] = drawn(b, SHAPE(t, c->B, 1, c->T, c->S), 4);
+        in[n++] = half_drawn(b, SHAPE(t, c->B, 1, c->T, c->S), 4);
     uint32_t y = bench_op(b, LTH_OP_ATTENTION, in, n, &a, sizeof a);
     in[n++] = y;
     in[n++] = y + 1;
-    in[n++] = drawn(b, SHAPE(t, c->B, c->H, c->T, c->E), 6);
+    in[n++] = half_drawn(b, SHAPE(t, c->B, c->H, c->T, c->E), 6);
     uint32_t d = bench_op(b, LTH_OP_ATTENTION_GRAD, in, n, &a, sizeof a);
     bench_output(b, y);
     for (uint32_t i = 0; i < RESULTS - 1; i++)
         bench_output(b, d + i);
-}
-
-static void line(void *context, const char *text) { strncat(context, text, 4095 - strlen(context)); }
-
-static void compare(int number)
-{
-    for (uint32_t slot = 0; slot < RESULTS; slot++) {
-        double error = 0, size = 0, most = 3 * half_roundoff(LTH_BF16);
-        int64_t count = lth_shape_count(&cpu.output_shapes[slot]);
-        for (int64_t i = 0; i < count; i++) {
-            double wanted = bench_get(&reference, slot, i), got = half_of_bench(LTH_BF16, bench_get(&cpu, slot, i));
-            error += (got - wanted) * (got - wanted);
-            size += wanted * wanted;
-        }
-        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-6, "case %d, result %u: relative error %.3g, more than %.3g", number,
-                  slot, sqrt(error / size), most);
-    }
 }
 
 static void check(const char *isa)
@@ -93,16 +65,18 @@ static void check(const char *isa)
         setenv("LTHOST_CPU_ISA", isa, 1);
     bench_open(&cpu, "cpu");
     for (int i = 0; i < CASES; i++) {
-        char text[4096] = "";
+        char text[4096];
         bench_reset(&reference);
         make_case(&reference, LTH_F64, &cases[i]);
         bench_go(&reference, 0);
         bench_reset(&cpu);
         make_case(&cpu, LTH_BF16, &cases[i]);
         bench_go(&cpu, 0);
-        cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
-        cr_assert_not_null(strstr(text, "fused by tiles of bf16"), "case %d: %s", i, text);
-        compare(i);
+        cr_assert(half_plan_tells(&cpu, "fused by tiles of bf16", text), "case %d: %s", i, text);
+        for (uint32_t slot = 0; slot < RESULTS; slot++) {
+            double error = half_error(&cpu, &reference, slot), most = 3 * half_roundoff(LTH_BF16);
+            cr_assert(error <= most, "case %d, result %u: relative error %.3g, more than %.3g", i, slot, error, most);
+        }
     }
     unsetenv("LTHOST_CPU_BF16");
     unsetenv("LTHOST_CPU_ISA");

@@ -35,18 +35,6 @@ static const conv_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
-/* Numbers that bf16 holds. */
-static uint32_t drawn(bench *b, lth_shape s, uint64_t seed)
-{
-    int64_t n = lth_shape_count(&s);
-    double *x = calloc((size_t)n + 1, sizeof *x);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = half_to_bench(s.dtype, half_rounded(LTH_BF16, bench_random_real(&seed, -1, 2)));
-    uint32_t v = bench_input(b, s, x);
-    free(x);
-    return v;
-}
-
 static lth_attr_conv attributes_of(const conv_case *c, const int64_t *size, lth_dtype result)
 {
     lth_attr_conv a = { .groups = 1, .result = result };
@@ -68,12 +56,12 @@ static uint32_t conv(bench *b, uint32_t op, uint32_t first, uint32_t second, lth
 /* A convolution and both its gradients; terms: how many there are in an element of each. */
 static void make_case(bench *b, lth_dtype t, lth_dtype result, const conv_case *c, double *terms)
 {
-    uint32_t x = drawn(b, SHAPE(t, c->N, c->C, c->in[0], c->in[1]), 1),
-             w = drawn(b, SHAPE(t, c->K, c->C, c->kernel[0], c->kernel[1]), 2);
+    uint32_t x = half_drawn(b, SHAPE(t, c->N, c->C, c->in[0], c->in[1]), 1),
+             w = half_drawn(b, SHAPE(t, c->K, c->C, c->kernel[0], c->kernel[1]), 2);
     uint32_t y = conv(b, LTH_OP_CONV, x, w, attributes_of(c, NULL, result));
     lth_shape s = b->g.values[y].shape;
     s.dtype = t;
-    uint32_t d = drawn(b, s, 3);
+    uint32_t d = half_drawn(b, s, 3);
     bench_output(b, y);
     bench_output(b, conv(b, LTH_OP_CONV_DATA_GRAD, d, w, attributes_of(c, c->in, result)));
     bench_output(b, conv(b, LTH_OP_CONV_WEIGHT_GRAD, x, d, attributes_of(c, c->kernel, result)));
@@ -86,19 +74,11 @@ static void compare(int number, const double *terms)
 {
     for (uint32_t slot = 0; slot < cpu.g.output_count; slot++) {
         lth_dtype t = cpu.output_shapes[slot].dtype;
-        double error = 0, size = 0, most = t == LTH_BF16 ? half_roundoff(t) : fmax(1e-6, 1e-7 * sqrt(terms[slot]));
-        int64_t count = lth_shape_count(&cpu.output_shapes[slot]);
-        for (int64_t i = 0; i < count; i++) {
-            double wanted = bench_get(&reference, slot, i), got = half_of_bench(t, bench_get(&cpu, slot, i));
-            error += (got - wanted) * (got - wanted);
-            size += wanted * wanted;
-        }
-        cr_assert(sqrt(error) <= most * sqrt(size) + 1e-30, "case %d, output %u: relative error %.3g, more than %.3g", number,
-                  slot, sqrt(error / size), most);
+        double error = half_error(&cpu, &reference, slot),
+               most = t == LTH_BF16 ? half_roundoff(t) : fmax(1e-6, 1e-7 * sqrt(terms[slot]));
+        cr_assert(error <= most, "case %d, output %u: relative error %.3g, more than %.3g", number, slot, error, most);
     }
 }
-
-static void line(void *context, const char *text) { strncat(context, text, 4095 - strlen(context)); }
 
 /* By `way` (LTHOST_CPU_BF16); tiles take channels in multiples of 32. */
 static void check_cases(lth_dtype result, const char *way)
@@ -107,15 +87,14 @@ static void check_cases(lth_dtype result, const char *way)
         bool tiles = strcmp(way, "tiles") == 0 && cases[i].C % 32 == 0 && cases[i].K % 32 == 0;
         const char *how = tiles ? "channels last, bf16 tiles" : result == LTH_F32 ? cases[i].how : "channels last, bf16";
         double terms[3];
-        char text[4096] = "";
+        char text[4096];
         bench_reset(&reference);
         make_case(&reference, LTH_F64, LTH_DTYPE_NONE, &cases[i], terms);
         bench_go(&reference, 0);
         bench_reset(&cpu);
         make_case(&cpu, LTH_BF16, result, &cases[i], terms);
         bench_go(&cpu, 0);
-        cpu.accelerator->describe(cpu.self, cpu.plan, line, text);
-        cr_assert_not_null(strstr(text, how), "case %d: %s", i, text);
+        cr_assert(half_plan_tells(&cpu, how, text), "case %d: %s", i, text);
         cr_assert(result == LTH_BF16 || !strstr(text, "bf16 by f32"), "case %d: %s", i, text);
         compare(i, terms);
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * half_kernels.h: own kernels of bf16 for images that lie channels last: products of pairs of bf16 with sums in f32, two terms an
- * instruction where the processor has AVX-512's dot products, and by its matrix unit where it has one (half_tiles.c). Elsewhere
- * the same in plain loops, which serve tests alone: there the f32 kernels between two conversions are faster. */
+ * half_kernels.h: own kernels of bf16: for images that lie channels last, and where there is a matrix unit for products and
+ * attention as well. They multiply pairs of bf16 with sums in f32, by AVX-512's dot products (half_kernels.c) or by the matrix
+ * unit (half_tiles.c). Elsewhere both run in plain loops, which serve tests alone: there the f32 kernels between two conversions
+ * are faster. */
 #ifndef CPU_HALF_KERNELS_H
 #define CPU_HALF_KERNELS_H
 
@@ -27,7 +28,7 @@ typedef struct cpu_half_sums {
     const uint32_t *rows, *columns; /* as turn() and pair() left them */
     float *result;
     int64_t count, pairs, width; /* width: elements from one row of the result to the next */
-    bool add, wide;       /* wide: all lanes, else half of them */
+    bool add, wide;              /* wide: all lanes, else half of them */
 } cpu_half_sums;
 
 /* C (m, n) = A B: element (i, l) of A is a[i row + l step], element (l, j) of B is b[l down + j right], where of row and step,
